@@ -1,0 +1,1 @@
+"""The command `zoo`: one file per command group, thin: parse, call, print."""

@@ -1,0 +1,5 @@
+"""`python -m zoohub.cli`."""
+
+from zoohub.cli.main import main
+
+main()
