@@ -44,7 +44,7 @@ def offline() -> bool:
 
 
 def policy_file() -> str:
-    """The policy in force: `ZOO_POLICY` (a built-in name or a file), else `$ZOO_HOME/policy.yaml` if there."""
+    """The policy in force: `ZOO_POLICY` (a built-in name or a file), else `$ZOO_HOME/policy.yaml`."""
     named = os.environ.get("ZOO_POLICY")
     if named:
         return named

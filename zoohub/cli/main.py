@@ -42,7 +42,7 @@ class Zoo(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        module = import_module(f"zoohub.cli.{entry.module}")
+        module = import_module(entry.module if "." in entry.module else f"zoohub.cli.{entry.module}")
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
