@@ -26,6 +26,7 @@ COMMANDS: dict[str, Entry] = {
     "search": Entry(FIND, "search", "Search the registry by text and facets."),
     "show": Entry(FIND, "search", "All that is known of one model."),
     "tasks": Entry(FIND, "search", "The task vocabulary, in English and Chinese."),
+    "completion": Entry(HOUSE, "completion", "Shell completion for bash, zsh and fish."),
     "db": Entry(HOUSE, "db", "Upgrade, check or describe the registry's database."),
 }
 
