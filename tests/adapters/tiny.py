@@ -1,0 +1,145 @@
+"""Tiny real models built from configs, one function each: what tests use in place of large weights.
+
+Each writes a folder as the family's own library would, with random weights under a seed, and returns it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+LABELS = ("cat", "dog", "owl")
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+WORDS = """
+the a good bad film food was is very not room hotel great terrible nice who what where in paris lives ann bob
+and works at acme question answer city river 好 坏 很 酒 店 房 间 不 吃 大
+"""
+
+
+def _names() -> dict[str, Any]:
+    return {"id2label": dict(enumerate(LABELS)), "label2id": {name: i for i, name in enumerate(LABELS)}}
+
+
+def _seed() -> None:
+    import torch
+
+    torch.manual_seed(0)
+
+
+def word_tokenizer(folder: Path) -> int:
+    """A BERT tokenizer over WORDS, letters and digits; returns the size of its vocabulary."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = [*SPECIAL, *WORDS.split(), *"abcdefghijklmnopqrstuvwxyz0123456789.,?!"]
+    pieces += [f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz0123456789"]
+    vocab = {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
+    core = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
+    core.normalizer = normalizers.BertNormalizer(lowercase=True)
+    core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    core.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", vocab["[CLS]"]), ("[SEP]", vocab["[SEP]"])],
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        model_max_length=64,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    ).save_pretrained(folder)
+    return len(vocab)
+
+
+def image_processor(folder: Path, size: int = 32) -> None:
+    """A processor that resizes, crops and normalizes."""
+    values = {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": size, "width": size},
+        "resample": 2,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(values))
+
+
+def vit(folder: Path) -> Path:
+    """A ViT image classifier of transformers."""
+    from transformers import ViTConfig, ViTForImageClassification
+
+    _seed()
+    config = ViTConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        image_size=32,
+        patch_size=8,
+        **_names(),
+    )
+    ViTForImageClassification(config).save_pretrained(folder)
+    image_processor(folder)
+    return folder
+
+
+def resnet(folder: Path) -> Path:
+    """A ResNet image classifier of transformers (convolutions with batch norm)."""
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    _seed()
+    config = ResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", **_names()
+    )
+    ResNetForImageClassification(config).save_pretrained(folder)
+    image_processor(folder)
+    return folder
+
+
+def timm_resnet(folder: Path) -> Path:
+    """A timm classifier, written as timm writes for the hub."""
+    import timm
+    from safetensors.torch import save_model
+
+    _seed()
+    args = {"layers": [1, 1, 1, 1], "channels": [8, 8, 16, 16], "stem_width": 8}
+    module = timm.create_model("resnet18", pretrained=False, num_classes=3, **args)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_model(module, str(folder / "model.safetensors"))
+    config = {
+        "architecture": "resnet18",
+        "num_classes": 3,
+        "num_features": 16,
+        "model_args": args,
+        "pretrained_cfg": {"input_size": [3, 32, 32], "crop_pct": 1.0, "label_names": list(LABELS)},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def torchvision_shufflenet(folder: Path) -> Path:
+    """A torchvision classifier with the config that zoohub gives such models."""
+    import torchvision
+    from safetensors.torch import save_model
+
+    _seed()
+    module = torchvision.models.get_model("shufflenet_v2_x0_5", weights=None, num_classes=3)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_model(module, str(folder / "model.safetensors"))
+    config = {
+        "library": "torchvision",
+        "architecture": "shufflenet_v2_x0_5",
+        "num_classes": 3,
+        "input_size": [3, 32, 32],
+        "crop_pct": 1.0,
+        "label_names": list(LABELS),
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder

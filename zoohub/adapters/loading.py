@@ -1,0 +1,125 @@
+"""`load`: from an id, a folder or a record to a `Model`, with its task, device and precision chosen."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from zoohub.adapters.base import Model
+from zoohub.adapters.bundle import Bundle, infer_task
+from zoohub.adapters.table import choose
+from zoohub.errors import MissingDependency, UsageError
+from zoohub.registry import ModelRecord
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
+
+
+def load(
+    model: str | Path | ModelRecord,
+    *,
+    task: str | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> Model:
+    """Load a model by id, alias, folder or record; it is pulled first where it is not on this machine.
+
+    `task` (an id, a name or an alias, English or Chinese) is inferred when it is not given. `device` is "auto" or a
+    torch device; `precision` is "auto" (the best that is safe on the device), "fp32", "bf16", "fp16" or "int8".
+
+    Raises:
+        ModelNotFound, WeightsError: it is not known or cannot be fetched; UnsupportedModel: no adapter serves it;
+        UsageError: an impossible device, precision or task; MissingDependency: the extra `models` is not installed.
+    """
+    require("torch")
+    if precision not in PRECISIONS:
+        raise UsageError(f"{precision!r} is no precision.", f"There are: {', '.join(PRECISIONS)}.")
+    from zoohub.tasks import resolve
+
+    wanted = resolve(task).id if task else None
+    return open_bundle(find_bundle(model), task=wanted, device=device, precision=precision)
+
+
+def open_bundle(bundle: Bundle, *, task: str | None, device: str = "auto", precision: str = "auto") -> Model:
+    """Choose the adapter for a model's files, and open them."""
+    named = bundle.adapter
+    task = task or infer_task(bundle)
+    family = choose(bundle.library, task, named).load()
+    place = choose_device(device)
+    opened = family(bundle, task, device=place, precision=choose_precision(precision, place))
+    opened.open()
+    if opened.module is not None:
+        opened.module.eval()
+    return opened
+
+
+def find_bundle(model: str | Path | ModelRecord) -> Bundle:
+    """The files of a model and its record, pulled where they are not here yet."""
+    from zoohub.registry import ModelId
+
+    if isinstance(model, ModelRecord):
+        return Bundle.read(_files(model), model)
+    if isinstance(model, Path):
+        return _folder(model)
+    ident = ModelId.parse(model)
+    if ident.source == "folder":
+        return _folder(Path(ident.name))
+    from zoohub.registry import get
+
+    record = get(model)
+    return Bundle.read(_files(record), record)
+
+
+def _files(record: ModelRecord) -> Path:
+    if record.source == "folder":
+        return Path(record.model_id.name)
+    raise UsageError(f"{record.id} is not on this machine.")
+
+
+def _folder(path: Path) -> Bundle:
+    if not path.is_dir():
+        raise UsageError(f"{path} is no folder.", "Give a model id or the folder of a model.")
+    return Bundle.read(path, folder_record(path))
+
+
+def folder_record(path: Path) -> ModelRecord:
+    """The record of a model's folder: what its card says, else its path alone."""
+    return ModelRecord(id=f"folder:{path}", source="folder")
+
+
+def require(package: str, extra: str = "models") -> None:
+    """Say which extra to install where `package` is not here.
+
+    Raises:
+        MissingDependency: it is not installed.
+    """
+    if find_spec(package) is None:
+        raise MissingDependency(package, extra)
+
+
+def choose_device(device: str) -> str:
+    """ "auto" -> cuda, mps or cpu; another name as it is, if this machine has it.
+
+    Raises:
+        UsageError: torch knows no such device, or this machine has none.
+    """
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"No device {device!r} on this machine: {str(error).splitlines()[0]}") from error
+    return device
+
+
+def choose_precision(precision: str, device: str) -> str:
+    """ "auto" -> bf16 on a GPU that has it, else fp32: what loses no accuracy to speak of."""
+    if precision != "auto":
+        return precision
+    import torch
+
+    has_bf16 = device.startswith("cuda") and torch.cuda.is_bf16_supported()
+    return "bf16" if has_bf16 else "fp32"

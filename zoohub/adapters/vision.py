@@ -1,0 +1,234 @@
+"""Image classification and image features: one family over transformers, timm and torchvision."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from zoohub.adapters import hf
+from zoohub.adapters.base import Model
+from zoohub.adapters.heads import capture_input, classification, last_linear
+from zoohub.adapters.images import Transform, read_image
+from zoohub.adapters.inference import Plan
+from zoohub.errors import UnsupportedModel
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+
+class Images(Model):
+    """What all image classifiers share. A library's subclass says how a module is built, saved and called."""
+
+    tasks = ("image-classification", "image-feature-extraction")
+    strategies = ("probe", "lora", "probe-then-full", "full")
+    embeds = True
+    lazy = True
+    options: ClassVar[Mapping[str, Any]] = {"top_k": 5}
+    plan = Plan(items=32, window=256, workers=2)
+    transform: Transform | None = None
+
+    @abstractmethod
+    def logits(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Scores of the classes `(n, classes)` for normalized pixels `(n, 3, h, w)`."""
+
+    def prepare(self, item: Any) -> Any:
+        """The picture as uint8 `(height, width, 3)`, resized and cropped."""
+        assert self.transform is not None
+        return self.transform.read(item)
+
+    def pixels(self, samples: Sequence[Any]) -> torch.Tensor:
+        """A batch of prepared pictures as the module takes them."""
+        assert self.transform is not None
+        return self.transform.batch(samples, self.device, self.dtype)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number type that the module computes in."""
+        kind: torch.dtype = next(self.module.parameters()).dtype
+        return kind
+
+    def answer(self, samples: Sequence[Any], *, top_k: int = 5, **_: Any) -> Sequence[Any]:
+        """A `Classification` for each picture, or its `Embedding` where the task is to extract features."""
+        if self.task == "image-feature-extraction":
+            from zoohub.adapters.results import Embedding
+
+            return [Embedding(row) for row in self.features(samples)]
+        return classification(self.logits(self.pixels(samples)), self.labels, top_k)
+
+    def features(self, samples: Sequence[Any]) -> NDArray[np.float32]:
+        """What the classifier sees of each picture, `(n, d)`."""
+        return capture_input(self.head(), lambda: self.logits(self.pixels(samples)))
+
+    def head(self) -> Any:
+        """The linear layer whose outputs are the classes."""
+        return last_linear(self.module, len(self.labels))
+
+    def learn(self, item: Any, target: Any) -> list[dict[str, Any]]:
+        """One picture with the number of its class."""
+        return [{"pixels": self.prepare(item), "label": self.labels.index(target)}]
+
+    def collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """`pixel_values` `(n, 3, h, w)` and `labels` `(n,)`."""
+        import torch
+
+        return {
+            "pixel_values": self.pixels([row["pixels"] for row in rows]),
+            "labels": torch.tensor([row["label"] for row in rows]),
+        }
+
+
+class TransformersImages(Images):
+    """Image classifiers of transformers."""
+
+    processor: Any = None
+
+    def open(self) -> None:
+        """Load module, processor and label names from the folder."""
+        self._open(hf.load(self, "AutoModelForImageClassification"))
+
+    def _open(self, module: Any) -> None:
+        self.module = module
+        self.labels = hf.labels(module.config)
+        self.processor = hf.image_processor(self.bundle.folder)
+        self.transform = Transform.from_transformers(self.processor)
+
+    def prepare(self, item: Any) -> Any:
+        """As the model's own processor does it; by zoohub's faster way where that is the same."""
+        if self.transform:
+            return self.transform.read(item)
+        return self.processor(images=read_image(item), return_tensors="pt")["pixel_values"][0]
+
+    def pixels(self, samples: Sequence[Any]) -> torch.Tensor:
+        """A batch of prepared pictures as the module takes them."""
+        import torch
+
+        if self.transform:
+            return self.transform.batch(samples, self.device, self.dtype)
+        return torch.stack(list(samples)).to(self.device, self.dtype)
+
+    def logits(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Scores of the classes."""
+        scores: torch.Tensor = self.module(pixel_values=pixels).logits
+        return scores
+
+    def relabel(self, labels: Sequence[str]) -> Self:
+        """The same weights with a new last layer for `labels`."""
+        fresh = type(self)(self.bundle, "image-classification", device=self.device)
+        fresh._open(hf.load(fresh, "AutoModelForImageClassification", labels=labels))
+        return fresh
+
+    def write(self, folder: Path) -> None:
+        """As `save_pretrained` does."""
+        self.module.save_pretrained(folder)
+        self.processor.save_pretrained(folder)
+
+
+class ModuleImages(Images):
+    """Classifiers that are plain torch modules described by timm's `pretrained_cfg` keys."""
+
+    def logits(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Scores of the classes."""
+        scores: torch.Tensor = self.module(pixels)
+        return scores
+
+    def trainer_module(self) -> Any:
+        """The module with a cross-entropy loss."""
+        from zoohub.adapters.heads import with_loss
+
+        return with_loss(self.module)
+
+
+class TimmImages(ModuleImages):
+    """Image classifiers of timm."""
+
+    def open(self) -> None:
+        """Build the architecture and fill it from the folder's safetensors."""
+        self._open(None)
+
+    def _open(self, labels: Sequence[str] | None) -> None:
+        import timm
+
+        config = self.bundle.config
+        own = config.get("pretrained_cfg", config)
+        count = int(config.get("num_classes") or own.get("num_classes") or 1000)
+        names = tuple(own.get("label_names") or config.get("label_names") or map(str, range(count)))
+        build = {"num_classes": count, **config.get("model_args", {})}
+        self.module = timm.create_model(config["architecture"], pretrained=False, **build)
+        hf.fill(self.module, self.bundle.folder, timm_keys=True)
+        if labels is not None:
+            self.module.reset_classifier(len(labels))
+            names = tuple(labels)
+        self.labels = names
+        self.settings = {**own, "num_classes": len(names), "label_names": list(names)}
+        self.transform = Transform.from_timm(own)
+        hf.place(self)
+
+    def relabel(self, labels: Sequence[str]) -> Self:
+        """The same weights with a new classifier for `labels`."""
+        fresh = type(self)(self.bundle, "image-classification", device=self.device)
+        fresh._open(labels)
+        return fresh
+
+    def write(self, folder: Path) -> None:
+        """The two files that `timm.create_model("local-dir:...")` reads."""
+        config = {
+            "architecture": self.bundle.config["architecture"],
+            "num_classes": len(self.labels),
+            "num_features": getattr(self.module, "num_features", None),
+            "label_names": list(self.labels),
+            "pretrained_cfg": {key: value for key, value in self.settings.items() if key not in {"hf_hub_id", "url"}},
+        }  # fmt: skip
+        hf.write_module(self.module, config, folder)
+
+
+class TorchvisionImages(ModuleImages):
+    """Image classifiers of torchvision; the config names the builder, e.g. `{"architecture": "mobilenet_v2"}`."""
+
+    def open(self) -> None:
+        """Build the architecture and fill it from the folder's safetensors."""
+        self._open(None)
+
+    def _open(self, labels: Sequence[str] | None) -> None:
+        import torchvision
+
+        config = self.bundle.config
+        name = config.get("architecture")
+        if name not in torchvision.models.list_models():
+            raise UnsupportedModel(f"{self.id}: torchvision has no architecture {name!r}.")
+        count = int(config.get("num_classes") or 1000)
+        self.module = torchvision.models.get_model(name, weights=None, num_classes=count)
+        hf.fill(self.module, self.bundle.folder)
+        self.labels = tuple(config.get("label_names") or map(str, range(count)))
+        if labels is not None:
+            self._replace_head(labels)
+        self.transform = Transform.from_timm(config)
+        hf.place(self)
+
+    def _replace_head(self, labels: Sequence[str]) -> None:
+        import torch
+
+        old = self.head()
+        name = next(name for name, module in self.module.named_modules() if module is old)
+        self.module.set_submodule(name, torch.nn.Linear(old.in_features, len(labels)))
+        self.labels = tuple(labels)
+
+    def relabel(self, labels: Sequence[str]) -> Self:
+        """The same weights with a new last layer for `labels`."""
+        fresh = type(self)(self.bundle, "image-classification", device=self.device)
+        fresh._open(labels)
+        return fresh
+
+    def write(self, folder: Path) -> None:
+        """`model.safetensors` and a config with the builder's name and the transform."""
+        keys = ("architecture", "input_size", "crop_pct", "interpolation", "mean", "std")
+        config = {key: self.bundle.config[key] for key in keys if key in self.bundle.config}
+        config |= {
+            "library": "torchvision",
+            "num_classes": len(self.labels),
+            "label_names": list(self.labels),
+        }
+        hf.write_module(self.module, config, folder)
