@@ -16,7 +16,7 @@ from zoohub.errors import AmbiguousModel, InvalidModelId
 
 UNKNOWN = "unknown"
 DEFAULT_SOURCE = "hub"
-SOURCES = ("hub", "modelscope", "pypi", "timm", "torchvision", "openvino", "onnx", "folder")
+SOURCES = ("hub", "modelscope", "pypi", "timm", "torchvision", "openvino", "onnx", "web", "folder")
 RELATIONS = ("finetune", "adapter", "quantized", "merge", "distilled")
 
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._+\-]*[A-Za-z0-9_+\-])?"

@@ -1,0 +1,1 @@
+"""One file per origin: PACKAGES, and `records(packages)` that yields sparse records."""
