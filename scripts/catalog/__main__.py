@@ -7,14 +7,15 @@ import gzip
 import io
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from scripts.catalog import origins
 from scripts.catalog.model import Record
-from scripts.catalog.packages import fetch
+from scripts.catalog.packages import Package, fetch
+from zoohub import tasks
 from zoohub.errors import ZooError
 from zoohub.registry.records import ModelId, ModelRecord
 
@@ -42,7 +43,7 @@ def build(origin: str, downloads: Path) -> None:
     """Write `<origin>.jsonl.gz` and the origin's entry of provenance.json."""
     module = import_module(f"scripts.catalog.origins.{origin}")
     packages = [fetch(name, downloads) for name in module.PACKAGES]
-    rows, refused = merged(module.records(*packages))
+    rows, refused = merged(_stated(module, packages))
     (TARGET / f"{origin}.jsonl.gz").write_bytes(_compressed(rows))
     note = {"records": len(rows), "refused": refused, "what": (module.__doc__ or "").split("\n")[0],
             "packages": [package.provenance() for package in packages]}  # fmt: skip
@@ -51,6 +52,23 @@ def build(origin: str, downloads: Path) -> None:
     table = dict(sorted((table | {origin: note}).items()))
     place.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(f"{origin}: {len(rows)} records, {len(refused)} refused {refused[:3] or ''}")
+
+
+def _stated(module: Any, packages: list[Package]) -> Iterator[Record]:
+    """The module's records, each with the package that states it (`READERS`: one reader for each package)."""
+    readers = getattr(module, "READERS", None)
+    sources = (
+        zip(packages, readers, strict=True)
+        if readers
+        else [(packages[0], lambda _: module.records(*packages))]
+    )
+    for package, read in sources:
+        stated = f"{package.metadata['name']} {package.metadata['version']}"
+        for record in read(package):
+            task = record.get("task")
+            if task and tasks.get(task) is None:  # a task of the origin's own stays findable as a tag
+                record["tags"] = [*record.get("tags", ()), record.pop("task")]
+            yield {"origin": stated, **record}
 
 
 def merged(records: Iterable[Record]) -> tuple[list[Record], list[str]]:

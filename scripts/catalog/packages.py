@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -66,6 +67,9 @@ class Package:
     @cached_property
     def metadata(self) -> dict[str, str]:
         """Name, Version, License ... as the package states them."""
+        if "package.json" in self.names:
+            stated = json.loads(self.text("package.json"))
+            return {key: str(stated.get(key, "not stated")) for key in ("name", "version", "license")}
         [name] = self.find(r"[^/]+\.dist-info/METADATA") or self.find("PKG-INFO")[:1]
         content = self._zip.read(name).decode() if self._zip else self.text(name)
         message = HeaderParser().parsestr(content)
@@ -90,14 +94,28 @@ class Package:
 
 
 def fetch(name: str, folder: Path, *, pinned: bool = True) -> Package:
-    """The package, downloaded by pip into `folder` unless it lies there already."""
-    version = pins().get(name) if pinned else None
-    place = folder / name / (version or "newest")
+    """The package, downloaded by its registry's own client into `folder` unless it lies there already."""
+    name, _, version = name.partition("==")
+    version = version or (pins().get(name, "") if pinned else "")
+    place = folder / name.replace("npm:", "npm/").replace("@", "") / (version or "newest")
     if not (place.is_dir() and any(place.iterdir())):
-        wanted = f"{name}=={version}" if version else name
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
-        subprocess.run(
-            [*command, "--no-deps", "--no-build-isolation", "--dest", str(place), wanted], check=True
-        )
+        place.mkdir(parents=True, exist_ok=True)
+        client = _npm if name.startswith("npm:") else _pip
+        client(name.removeprefix("npm:"), version, place)
     [archive] = place.iterdir()
     return Package(archive)
+
+
+def _pip(name: str, version: str, place: Path) -> None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
+    wanted = f"{name}=={version}" if version else name
+    subprocess.run([*command, "--no-build-isolation", "--dest", str(place), wanted], check=True)
+
+
+def _npm(name: str, version: str, place: Path) -> None:
+    wanted = f"{name}@{version}" if version else name
+    subprocess.run(
+        ["npm", "pack", "--silent", "--pack-destination", str(place), wanted],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )

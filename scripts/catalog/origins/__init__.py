@@ -1,1 +1,1 @@
-"""One file per origin: PACKAGES, and `records(packages)` that yields sparse records."""
+"""One file per origin: PACKAGES, and `records(*packages)`, or READERS, one for each package."""

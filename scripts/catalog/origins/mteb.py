@@ -114,4 +114,5 @@ def _tasks(facts: dict[str, Any]) -> Record:
                 if "late-interaction" in kinds else ["feature-extraction", "image-feature-extraction"]}  # fmt: skip
     if "text" in modes:
         return {"task": "feature-extraction", "tasks": ["feature-extraction", "sentence-similarity"]}
-    return {"task": "image-feature-extraction" if "image" in modes else "feature-extraction"}
+    # mteb measures the features of models that were published for something else; another origin may say for what
+    return {"tasks": ["image-feature-extraction" if "image" in modes else "feature-extraction"]}

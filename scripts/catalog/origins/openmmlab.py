@@ -37,17 +37,14 @@ _TASKS = {
 }  # fmt: skip
 
 
-def records(*packages: Package) -> Iterator[Record]:
+def _metafiles(package: Package) -> Iterator[Record]:
     """One record for each model of each metafile that has weights."""
-    for package in packages:
-        for path in package.find(
-            r"mm\w+/\.mim/(?:configs|projects|model_zoo)?.*metafile\w*\.ya?ml"
-        ) + package.find(r"mm\w+/\.mim/configs/.+\.yml"):
-            content = yaml.load(package.text(path), Loader=yaml.CSafeLoader)
-            models = content.get("Models") if isinstance(content, dict) else content
-            for model in models or []:
-                if isinstance(model, dict) and str(model.get("Weights", "")).startswith("http"):
-                    yield _record(model, package.metadata["name"].lower(), path)
+    for path in package.find(r"mm\w+/\.mim/configs/.+\.ya?ml"):
+        content = yaml.load(package.text(path), Loader=yaml.CSafeLoader)
+        models = content.get("Models") if isinstance(content, dict) else content
+        for model in models if isinstance(models, list) else ():
+            if isinstance(model, dict) and str(model.get("Weights", "")).startswith("http"):
+                yield _record(model, package.metadata["name"].lower(), path)
 
 
 def _record(model: dict[str, Any], project: str, path: str) -> Record:
@@ -94,3 +91,6 @@ def _metrics(row: dict[str, Any], path: str) -> Iterator[Record]:
                 for key, fact in (stated | {"source": path}).items()
                 if isinstance(fact, str | float)
             }
+
+
+READERS = (_metafiles,) * len(PACKAGES)

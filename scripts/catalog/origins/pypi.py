@@ -167,6 +167,7 @@ def _record(entry: Entry, package: Package, like: Record) -> Record:
     return record(
         f"pypi:{entry.package}" + (f"/{entry.name}" if entry.name else ""),
         revision=version,
+        origin=f"{package.metadata['name']} {version}",
         size=sum(file["size"] for file in files),
         formats=sorted(
             {_FORMATS[name.rsplit(".", 1)[-1]] for name in chosen if name.rsplit(".", 1)[-1] in _FORMATS}

@@ -23,7 +23,7 @@ PAGE = 1000
 
 # Where two origins state one fact of one model, the earlier of these stands: those that curate their entries by
 # hand and pin revisions come first.
-_RANK = ("pypi", "mteb", "timm", "torchvision", "fastembed", "xinference", "swift")
+_RANK = ("pypi", "mteb", "timm", "torchvision", "clip", "xinference", "swift")
 _UNITED = (
     "tasks",
     "languages",
@@ -84,7 +84,6 @@ def _merged() -> list[Row]:
             f"{package['package']} {package['version']}" for package in notes[origin]["packages"]
         )
         for row in _rows(origin):
-            row["origin"] = stated
             known = table.get(row["id"])
             table[row["id"]] = _united(known, row) if known else row
     return [table[id] for id in sorted(table)]
@@ -97,7 +96,7 @@ def _rows(origin: str) -> Iterator[Row]:
 
 def _united(known: Row, more: Row) -> Row:
     """Facts of two origins: single facts of the first stand, lists are joined without repeating."""
-    out = {**more, **known, "origin": f"{known['origin']}; {more['origin']}"}
+    out = {**more, **known, "origin": f"{known['origin']}, {more['origin']}"}
     out["config"] = {**more.get("config", {}), **known.get("config", {})}
     for key in _UNITED:
         joined = [*known.get(key, ()), *more.get(key, ())]
@@ -109,4 +108,5 @@ def _united(known: Row, more: Row) -> Row:
 
 
 def _record(row: Row) -> ModelRecord:
-    return licensed(ModelRecord.from_dict(row))
+    first = next(iter(row.get("tasks", ())), None)
+    return licensed(ModelRecord.from_dict({"task": first, **row}))
