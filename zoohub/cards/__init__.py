@@ -1,1 +1,1 @@
-"""TBD"""
+"""What is said of a model: cards and licenses. Pure: no database, no torch, no network."""
