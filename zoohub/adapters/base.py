@@ -58,6 +58,11 @@ class Model:
 
     # --- what a family writes ---------------------------------------------------------------------
 
+    @classmethod
+    def variant(cls, bundle: Bundle) -> type[Model]:
+        """The class for these files, where a family has several kinds of model for one task."""
+        return cls
+
     def open(self) -> None:
         """Load weights, processor and labels from `self.bundle` to `self.device` in `self.precision`."""
         raise NotImplementedError

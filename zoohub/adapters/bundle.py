@@ -169,7 +169,11 @@ def _possible(bundle: Bundle) -> tuple[str, ...]:
 
 
 def _seen(bundle: Bundle, tasks: tuple[str, ...]) -> tuple[str, ...]:
-    """A conditional generator that has eyes reads images; the others rewrite text."""
+    """What an ending means where the model hears sound, reads pages, or has eyes."""
+    if "conv_stride" in bundle.config and tasks == ("text-classification",):
+        return ("audio-classification",)
+    if "max_2d_position_embeddings" in bundle.config and tasks == ("question-answering",):
+        return ("document-question-answering",)
     has_eyes = "vision_config" in bundle.config
     return ("image-text-to-text",) if has_eyes and "summarization" in tasks else tasks
 

@@ -43,7 +43,7 @@ def open_bundle(bundle: Bundle, *, task: str | None, device: str = "auto", preci
     """Choose the adapter for a model's files, and open them."""
     named = bundle.adapter
     task = task or infer_task(bundle)
-    family = choose(bundle.library, task, named).load()
+    family = choose(bundle.library, task, named).load().variant(bundle)
     place = choose_device(device)
     opened = family(bundle, task, device=place, precision=choose_precision(precision, place))
     opened.open()

@@ -41,6 +41,19 @@ BUILT_IN: tuple[Adapter, ...] = (
     Adapter("transformers-images", "transformers", ("image-classification",), f"{_HERE}.vision:TransformersImages"),
     Adapter("timm-images", "timm", ("image-classification", "image-feature-extraction"), f"{_HERE}.vision:TimmImages"),
     Adapter("torchvision-images", "torchvision", ("image-classification", "image-feature-extraction"), f"{_HERE}.vision:TorchvisionImages"),
+    Adapter("transformers-recognition", "transformers", ("automatic-speech-recognition",), f"{_HERE}.speech:Recognizer"),
+    Adapter("transformers-sounds", "transformers", ("audio-classification",), f"{_HERE}.voices:SoundClassifier"),
+    Adapter("transformers-speakers", "transformers", ("speaker-verification",), f"{_HERE}.voices:Speakers"),
+    Adapter("transformers-speech", "transformers", ("text-to-speech", "text-to-audio"), f"{_HERE}.voices:Speech"),
+    Adapter("transformers-captions", "transformers", ("image-to-text",), f"{_HERE}.multimodal:Captioner"),
+    Adapter("transformers-picture-chat", "transformers", ("image-text-to-text",), f"{_HERE}.multimodal:Chat"),
+    Adapter("transformers-picture-questions", "transformers", ("visual-question-answering",), f"{_HERE}.multimodal:VisualQuestions"),
+    Adapter("transformers-page-questions", "transformers", ("document-question-answering",), f"{_HERE}.multimodal:DocumentQuestions"),
+    Adapter("transformers-named-things", "transformers", ("zero-shot-object-detection",), f"{_HERE}.multimodal:NamedThings"),
+    Adapter("onnx-images", "onnx", ("image-classification",), f"{_HERE}.onnx:OnnxClassifier"),
+    Adapter("onnx-grid-detector", "onnx", ("object-detection",), f"{_HERE}.onnx:OnnxGridDetector"),
+    Adapter("onnx-silero-vad", "onnx", ("voice-activity-detection",), f"{_HERE}.onnx:SileroVad"),
+    Adapter("onnx-hibari", "onnx", ("text-to-speech",), f"{_HERE}.onnx:HibariSpeech"),
 )  # fmt: skip
 
 

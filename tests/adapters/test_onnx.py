@@ -1,0 +1,92 @@
+"""ONNX models: sessions over graphs built here, decoded by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoohub.adapters import load
+from zoohub.errors import UnsupportedModel
+
+onnx = pytest.importorskip("onnx")
+pytestmark = pytest.mark.models
+
+
+def write(folder: Path, nodes: list, inputs: dict, outputs: dict, constants: dict, config: dict) -> Path:
+    from onnx import TensorProto, helper, numpy_helper
+
+    def values(table: dict) -> list:
+        return [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in table.items()
+        ]
+
+    weights = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "tiny", values(inputs), values(outputs), weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, folder / "model.onnx")
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def grid_detector(folder: Path, grid: np.ndarray) -> Path:
+    """A detector that sees the same grid in every picture."""
+    from onnx import helper
+
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], keepdims=1),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        helper.make_node("Add", ["grid", "nothing"], ["out"]),
+    ]
+    constants = {"grid": grid[None].astype(np.float32), "zero": np.zeros(1, np.float32)}
+    config = {"adapter": "onnx-grid-detector", "label_names": ["cat", "dog"]}
+    return write(folder, nodes, {"image": [1, 3, 32, 32]}, {"out": [1, *grid.shape]}, constants, config)
+
+
+def test_grid_cells_become_boxes_in_pixels(tmp_path: Path) -> None:
+    grid = np.zeros((7, 4, 4))
+    grid[:, 1, 2] = [1.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.9]  # objectness, x, y, w, h, cat, dog
+    grid[:, 1, 3] = [0.6, -9.0, 0.0, 0.0, 0.0, 0.1, 0.9]  # the same box, less sure: suppressed
+    model = load(grid_detector(tmp_path, grid), task="object-detection")
+    (found,) = model.predict(Image.new("RGB", (200, 100)), threshold=0.3)
+    assert found.label == "dog"
+    assert found.score == pytest.approx(1.0**0.6 * 0.9**0.4)
+    # centre at (2 + tanh 0) / 4 of the width, 1 / 4 of the height; half of each side
+    assert found.box == pytest.approx((50, 0, 150, 50))
+    assert model.predict(Image.new("RGB", (9, 9)), threshold=0.99) == []
+
+
+def classifier(folder: Path) -> Path:
+    """Scores are the mean of each color."""
+    from onnx import helper
+
+    nodes = [helper.make_node("ReduceMean", ["image"], ["out"], axes=[2, 3], keepdims=0)]
+    config = {"input_size": [3, 8, 8], "mean": [0, 0, 0], "std": [1, 1, 1], "crop_pct": 1.0,
+              "label_names": ["red", "green", "blue"]}  # fmt: skip
+    return write(folder, nodes, {"image": ["n", 3, 8, 8]}, {"out": ["n", 3]}, {}, config)
+
+
+def test_classifier_uses_the_transform_of_its_config(tmp_path: Path) -> None:
+    model = load(classifier(tmp_path), task="image-classification")
+    colors = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
+    answers = model.predict([Image.new("RGB", (12, 9), color) for color in colors.values()])
+    assert [answer.label for answer in answers] == list(colors)
+    assert answers[0].score == pytest.approx(np.e / (np.e + 2), abs=1e-5)
+
+
+def test_two_files_and_none_named_is_refused(tmp_path: Path) -> None:
+    folder = classifier(tmp_path)
+    (folder / "other.onnx").write_bytes((folder / "model.onnx").read_bytes())
+    with pytest.raises(UnsupportedModel, match=r"model\.onnx, other\.onnx"):
+        load(folder, task="image-classification")
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    folder = classifier(tmp_path)
+    (folder / "model.onnx").write_bytes(b"junk")
+    with pytest.raises(UnsupportedModel, match="onnxruntime cannot load"):
+        load(folder, task="image-classification")
