@@ -43,7 +43,7 @@ def grid_detector(folder: Path, grid: np.ndarray) -> Path:
         helper.make_node("Add", ["grid", "nothing"], ["out"]),
     ]
     constants = {"grid": grid[None].astype(np.float32), "zero": np.zeros(1, np.float32)}
-    config = {"adapter": "onnx-grid-detector", "label_names": ["cat", "dog"]}
+    config = {"layout": "onnx", "architecture": "fastestdet", "label_names": ["cat", "dog"]}
     return write(folder, nodes, {"image": [1, 3, 32, 32]}, {"out": [1, *grid.shape]}, constants, config)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoohub.adapters.table import served_tasks
+from zoohub.adapters.table import adapters, served_tasks
 from zoohub.errors import UnsupportedModel, UsageError
 from zoohub.registry import ModelRecord
 
@@ -35,8 +35,11 @@ class Bundle:
 
     @property
     def adapter(self) -> str | None:
-        """The adapter that the record itself asks for."""
-        return self.config.get("adapter")
+        """The adapter that the record itself asks for: by name, or by the layout and architecture it states."""
+        if named := self.config.get("adapter"):
+            return str(named)
+        own = f"{self.config.get('layout')}-{self.config.get('architecture')}"
+        return own if own in adapters() else None
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -69,6 +72,8 @@ def _library(folder: Path, config: Mapping[str, Any], record: ModelRecord) -> st
         return record.library
     if any(folder.glob("**/*.onnx")):
         return "onnx"
+    if record.config.get("layout") == "pytorch":
+        return "pytorch"
     raise UnsupportedModel(
         f"{folder} is no model that a known library loads.",
         "It needs a config.json of transformers or timm, an adapter_config.json of PEFT, or an .onnx file.",

@@ -79,7 +79,7 @@ class Captioner(PictureReader):
     tasks = ("image-to-text",)
     options = MappingProxyType({"max_new_tokens": 64})
 
-    def answer(self, samples: Sequence[Any], *, max_new_tokens: int) -> Sequence[Any]:
+    def answer(self, samples: Sequence[Any], *, max_new_tokens: int = 64, **_: Any) -> Sequence[Any]:
         """A `Text` for each picture."""
         batch = self.processor(images=[sample["image"] for sample in samples], return_tensors="pt")
         return [Text(text) for text in self.written(batch, max_new_tokens)]
@@ -97,7 +97,9 @@ class Chat(PictureReader):
     options = MappingProxyType({"max_new_tokens": 256, "system": None})
     plan = Plan(items=1, window=8, workers=1)
 
-    def answer(self, samples: Sequence[Any], *, max_new_tokens: int, system: str | None) -> Sequence[Any]:
+    def answer(
+        self, samples: Sequence[Any], *, max_new_tokens: int = 256, system: str | None = None, **_: Any
+    ) -> Sequence[Any]:
         """A `Text` for each picture and question."""
         return [Text(self.written(self._asked(sample, system), max_new_tokens)[0]) for sample in samples]
 
@@ -123,7 +125,7 @@ class VisualQuestions(PictureReader):
     options = MappingProxyType({"max_new_tokens": 32})
     auto = "AutoModelForVisualQuestionAnswering"
 
-    def answer(self, samples: Sequence[Any], *, max_new_tokens: int) -> Sequence[Any]:
+    def answer(self, samples: Sequence[Any], *, max_new_tokens: int = 64, **_: Any) -> Sequence[Any]:
         """An `Answer` for each question."""
         batch = self.processor(
             images=[sample["image"] for sample in samples],
@@ -160,7 +162,7 @@ class DocumentQuestions(PictureReader):
         self.module = hf.load(self, self.auto_used)
         self.processor = processor(self.bundle.folder)
 
-    def answer(self, samples: Sequence[Any], *, max_new_tokens: int) -> Sequence[Any]:
+    def answer(self, samples: Sequence[Any], *, max_new_tokens: int = 64, **_: Any) -> Sequence[Any]:
         """An `Answer` for each question."""
         return [self._one(sample, max_new_tokens) for sample in samples]
 
@@ -220,7 +222,7 @@ class NamedThings(PictureReader):
     options = MappingProxyType({"labels": None, "threshold": 0.1})
 
     def answer(
-        self, samples: Sequence[Any], *, labels: Sequence[str] | None, threshold: float
+        self, samples: Sequence[Any], *, labels: Sequence[str] | None = None, threshold: float = 0.1, **_: Any
     ) -> Sequence[Any]:
         """The `Detection`s of each picture, best first."""
         return [self._found(sample["image"], sample.get("labels") or labels, threshold) for sample in samples]

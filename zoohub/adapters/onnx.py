@@ -1,7 +1,8 @@
 """ONNX models through onnxruntime, with the pre- and post-processing that their records name.
 
-The record's (or the folder's) config names the adapter, for example `{"adapter": "onnx-grid-detector"}`, and may hold
-`file` (where the folder has several .onnx), `label_names`, and the keys of timm's `pretrained_cfg` (mean, std, input_size).
+The record's (or the folder's) config names the adapter, `{"adapter": "onnx-fastestdet"}`, or the architecture,
+`{"layout": "onnx", "architecture": "fastestdet"}`, and may hold
+`model_file` (where the folder has several .onnx), `label_names`, and the keys of timm's `pretrained_cfg` (mean, std, input_size).
 """
 
 from __future__ import annotations
@@ -50,12 +51,12 @@ class OnnxModel(Model):
         Raises:
             UnsupportedModel: there is none, or there are several and none is named.
         """
-        named = self.bundle.config.get("file")
+        named = self.bundle.config.get("model_file")
         found = [self.bundle.folder / named] if named else sorted(self.bundle.folder.rglob("*.onnx"))
         if len(found) != 1 or not found[0].is_file():
             names = ", ".join(path.name for path in found) or "none"
             raise UnsupportedModel(
-                f"{self.id} needs one .onnx file; there is {names}.", 'Name it: config "file".'
+                f"{self.id} needs one .onnx file; there is {names}.", 'Name it: config "model_file".'
             )
         return found[0]
 
@@ -70,7 +71,7 @@ class OnnxModel(Model):
         return str(self.session.get_inputs()[0].name)
 
 
-class OnnxClassifier(OnnxModel):
+class OnnxImages(OnnxModel):
     """Image classification: normalized pixels `(n, 3, h, w)` in, scores `(n, classes)` out."""
 
     tasks = ("image-classification",)
@@ -101,7 +102,7 @@ class OnnxClassifier(OnnxModel):
         return classification(torch.from_numpy(scores), names, top_k)
 
 
-class OnnxGridDetector(OnnxModel):
+class GridDetector(OnnxModel):
     """One-grid detectors of the FastestDet kind.
 
     Output `(1, 5 + classes, rows, columns)`: per cell an objectness in 0..1, the box (centre as tanh offset from
@@ -119,10 +120,12 @@ class OnnxGridDetector(OnnxModel):
 
         picture = read_image(item)
         height, width = self.session.get_inputs()[0].shape[2:]
-        small = np.asarray(picture.resize((width, height), 2), np.float32)[..., ::-1] / 255
+        small = np.asarray(picture.resize((width, height), 2))[..., ::-1].astype(np.float32) / np.float32(255)
         return np.ascontiguousarray(small.transpose(2, 0, 1))[None], picture.size
 
-    def answer(self, samples: Sequence[Any], *, threshold: float = 0.5, overlap: float = 0.45, **_: Any) -> Sequence[Any]:
+    def answer(
+        self, samples: Sequence[Any], *, threshold: float = 0.5, overlap: float = 0.45, **_: Any
+    ) -> Sequence[Any]:
         """The `Detection`s of each picture, best first."""
         return [self._found(self.run(**{self.input_name: pixels})[0][0], size, threshold, overlap)
                 for pixels, size in samples]  # fmt: skip

@@ -104,7 +104,13 @@ class Whisper(Recognizer):
         return bool(getattr(self.module.generation_config, "is_multilingual", False))
 
     def answer(
-        self, samples: Sequence[Any], *, language: str | None = None, timestamps: bool | str = False, translate: bool = False, **_: Any
+        self,
+        samples: Sequence[Any],
+        *,
+        language: str | None = None,
+        timestamps: bool | str = False,
+        translate: bool = False,
+        **_: Any,
     ) -> list[Transcript]:
         """One transcript a recording; recordings beyond 30 seconds are generated with time stamps, as Whisper needs."""
         import torch
@@ -262,14 +268,15 @@ class Ctc(Recognizer):
         if not timestamps:
             return Transcript(self.tokenizer.decode(tokens).strip())
         made = self.tokenizer.decode(tokens, output_word_offsets=True)
-        seconds = self.module.config.inputs_to_logits_ratio / self.rate
         segments = tuple(
-            Segment(
-                *(round(float(word[at]) * seconds, 2) for at in ("start_offset", "end_offset")), word["word"]
-            )
+            Segment(self._time(int(word["start_offset"])), self._time(int(word["end_offset"])), word["word"])
             for word in made.word_offsets
         )
         return Transcript(made.text.strip(), segments=segments)
+
+    def _time(self, frame: int) -> float:
+        """When a frame begins, in seconds."""
+        return round(frame * float(self.module.config.inputs_to_logits_ratio) / self.rate, 2)
 
     def learn(self, item: Any, target: Any) -> list[dict[str, Any]]:
         """Samples as the module takes them, and the tokens of the text."""

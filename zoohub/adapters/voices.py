@@ -1,4 +1,4 @@
-"""Sound beyond words: which kind of sound it is, who speaks, and text spoken aloud."""
+"""Sound beyond words: which kind of sound it is, and text spoken aloud."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoohub.adapters import hf
 from zoohub.adapters.base import Model, refuse
 from zoohub.adapters.heads import capture_input, classification, last_linear
 from zoohub.adapters.inference import Plan
-from zoohub.adapters.results import Audio, Embedding
+from zoohub.adapters.results import Audio
 from zoohub.adapters.sound import read_audio
 from zoohub.adapters.speech import in_groups
 
@@ -103,9 +103,10 @@ class SoundClassifier(Sounds):
 
         def heard(group: Sequence[Any]) -> Sequence[Any]:
             batch = self.inputs(group)
-            return capture_input(self.head(), lambda: self.module(**batch))
+            return list(capture_input(self.head(), lambda: self.module(**batch)))
 
-        return np.stack(in_groups(self.module.config, samples, heard))
+        rows: NDArray[np.float32] = np.stack(in_groups(self.module.config, samples, heard))
+        return rows
 
     def head(self) -> Any:
         """The linear layer whose outputs are the classes."""
@@ -127,28 +128,6 @@ class SoundClassifier(Sounds):
 
         batch = self.inputs([row["samples"] for row in rows])
         return {**batch, "labels": torch.tensor([row["label"] for row in rows])}
-
-
-class Speakers(Sounds):
-    """Who speaks: an x-vector of unit length a recording; `similarity` verifies a speaker."""
-
-    auto = "AutoModelForAudioXVector"
-    tasks = ("speaker-verification",)
-
-    def answer(self, samples: Sequence[Any], **_: Any) -> Sequence[Any]:
-        """An `Embedding` for each recording."""
-        return [Embedding(row) for row in self.features(samples)]
-
-    def features(self, samples: Sequence[Any]) -> NDArray[np.float32]:
-        """Unit vectors `(n, d)`."""
-        import numpy as np
-        import torch
-
-        def heard(group: Sequence[Any]) -> Sequence[Any]:
-            vectors = self.module(**self.inputs(group)).embeddings.float()
-            return list(torch.nn.functional.normalize(vectors, dim=-1).cpu().numpy())
-
-        return np.stack(in_groups(self.module.config, samples, heard))
 
 
 class Speech(Model):
