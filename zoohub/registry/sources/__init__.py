@@ -89,7 +89,9 @@ _SOURCES = {
     "hub": ("hub", "HubSource"),
     "modelscope": ("modelscope", "ModelScopeSource"),
     "pypi": ("pypi", "PyPISource"),
-    "torchvision": ("torchvision", "TorchvisionSource"),
+    "torchvision": ("web", "TorchvisionSource"),
+    "timm": ("web", "TimmSource"),
+    "web": ("web", "WebSource"),
     "folder": ("folder", "FolderSource"),
 }
 
