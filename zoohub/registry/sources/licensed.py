@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
-from zoohub.registry.records import UNKNOWN, ModelRecord
+from zoohub.cards.licenses import normalize
+from zoohub.registry.records import ModelRecord
 
 
 def licensed(record: ModelRecord) -> ModelRecord:
@@ -18,9 +19,4 @@ def licensed(record: ModelRecord) -> ModelRecord:
 
 @cache
 def _normalized(raw: str | None, name: str | None, link: str | None) -> str:
-    try:
-        from zoohub.cards.licenses import normalize
-    except ImportError:
-        return UNKNOWN
-    found: str = normalize(raw, name=name, link=link).id
-    return found
+    return normalize(raw, name=name, link=link).id
