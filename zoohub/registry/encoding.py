@@ -1,0 +1,190 @@
+"""ModelRecord <-> row: validation of what comes in, and the packed document that is stored.
+
+`doc` is the record as sparse JSON, deflated with a preset dictionary of the words that cards repeat:
+130 bytes for a typical hub record instead of 420.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from zoohub.errors import InvalidModelId, InvalidRecord
+from zoohub.registry.records import SOURCES, ModelId, ModelRecord
+
+MAX_DOC = 4 << 20  # bytes of JSON; a record beyond that is no model card but an accident or an attack
+MAX_ITEMS = 20_000  # tags, languages, datasets ... of one record
+LIKES_RANGE = 1 << 22  # popularity = (downloads + 1) * LIKES_RANGE + likes + 1, within 63 bits
+_MOST = {"parameters": 2**62, "size": 2**62, "downloads": 2**40, "likes": LIKES_RANGE - 2}
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+# Never change this text: every stored document is read with it. A new one needs a new first byte.
+_DICTIONARY = (
+    '"],"tags":["biology","chemistry","climate","finance","legal","medical","music","art","code","moe","merge"'
+    ',"mergekit","roleplay","uncensored","abliterated","heretic","dpo","orpo","grpo","sft","trl","unsloth","lora"'
+    ',"peft","adapter","qlora","axolotl","llama-factory","generated_from_trainer","model-index","autotrain'
+    '_compatible","endpoints_compatible","region:us","region:eu","custom_code","4-bit","8-bit","awq","gptq","bit'
+    'sandbytes","compressed-tensors","fp8","nvfp4","exl2","exl3","mlx","gguf","imatrix","quantized","llama.cpp"'
+    ',"ollama","onnx","openvino","coreml","tensorboard","jax","tf","pytorch","timm","diffusers","sentence-trans'
+    'formers","stable-diffusion","stable-diffusion-xl","flux","template:sd-lora","text-to-image","image-to-text'
+    '","image-classification","object-detection","image-segmentation","automatic-speech-recognition","text-to-s'
+    'peech","audio","whisper","wav2vec2","vision","reinforcement-learning","deep-reinforcement-learning","robotics'
+    '","lerobot","stable-baselines3","ml-agents","question-answering","translation","summarization","fill-mask"'
+    ',"feature-extraction","sentence-similarity","token-classification","text-classification","text-generation-'
+    'inference","text-embeddings-inference","image-text-to-text","any-to-any","conversational","gemma","gemma2","gem'
+    'ma3","gemma3_text","gemma4","phi3","mistral","mixtral","llama","llama-2","llama-3","llama3.1","llama3.2","deep'
+    'seek","qwen","qwen2","qwen2.5","qwen2_5_vl","qwen3","qwen3_moe","qwen3_5","gpt2","t5","bert","roberta","distil'
+    'bert","xlm-roberta","vit","en","zh","de","fr","es","pt","it","ja","ko","ru","ar","hi","multilingual","arxiv:'
+    '2","dataset:","license:cc-by-nc-4.0","license:cc-by-4.0","license:other","license:openrail","license:creati'
+    'veml-openrail-m","license:llama3","license:gemma","license:mit","license:apache-2.0","base_model:adapter:'
+    '","base_model:merge:","base_model:finetune:","base_model:quantized:","base_model:","relation":"adapter"}]"merge'
+    '"}],"quantized"}],"finetune"}],"parameters":7000000000,"size":,"formats":["safetensors","gguf","pickle"],"file'
+    's":[{"path":"model.safetensors","sha256":"config.json","tokenizer.json"],"downloads":,"likes":0,"created":"2025-'
+    '","updated":"2026-08-22T01:01:43.000Z","gated":false,"gone":"2026-","metrics":[{"metric":"accuracy","value":0.9,"'
+    'task":"text-classification","dataset":"source":"license_link":"https://huggingface.co/","mirrors":["modelscope:'
+    '{"id":"source":"hub","revision":"name":"author":"task":"text-generation","tasks":["text-generation"],"library":'
+    '"transformers","license":"unknown","license":"mit","license_raw":"mit","license":"apache-2.0","license_raw":"ap'
+    'ache-2.0","license_evidence":[{"kind":"card","where":"README.md","text":"languages":["en"],"datasets":["base_mo'
+    'dels":[{"id":"meta-llama/Llama-3.1-8B-Instruct","Qwen/Qwen2.5-7B-Instruct","unsloth/","google/gemma-","mistralai/'
+).encode()[-4096:]
+_WINDOW = -12  # raw deflate, 4 KiB: small to set up, and the dictionary fills it
+_PRIMED = zlib.compressobj(1, zlib.DEFLATED, _WINDOW, 5, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY)
+_FORMAT = b"\x01"
+
+_DEFAULTS: dict[str, Any] = {
+    f.name: f.default if f.default is not MISSING else None for f in fields(ModelRecord) if f.name != "id"
+}
+_LISTS = ("tasks", "languages", "datasets", "formats", "tags", "mirrors")
+_NESTED = ("license_evidence", "base_models", "files", "metrics")
+_SCALARS = tuple(name for name in _DEFAULTS if name not in (*_LISTS, *_NESTED, "config"))
+_NUMBERS = tuple(_MOST)
+_TEXTS = tuple(name for name in _SCALARS if name not in (*_NUMBERS, "gated"))
+
+
+def key_of(record_id: str) -> str:
+    """The spelling under which a model is looked up: lower case, but a folder's path as it is."""
+    return record_id if record_id.startswith("folder:") else record_id.lower()
+
+
+def validated(record: ModelRecord) -> ModelRecord:
+    """`record` itself.
+
+    Raises:
+        InvalidRecord: its id is no id, or a value is of the wrong kind, impossible or too large.
+    """
+    reason = _fault(record)
+    if reason:
+        raise InvalidRecord(str(record.id)[:200], reason)
+    return record
+
+
+def _fault(record: ModelRecord) -> str | None:
+    for name in _TEXTS:
+        value = getattr(record, name)
+        if value is not None and not isinstance(value, str):
+            return f"{name} is {type(value).__name__}, not a text"
+    for name in _NUMBERS:
+        value = getattr(record, name)
+        if value is not None and (type(value) is not int or not 0 <= value <= _MOST[name]):
+            return f"{name} is {value!r:.40}, not a possible count"
+    for name in _LISTS:
+        items = getattr(record, name)
+        if len(items) > MAX_ITEMS:
+            return f"it has {len(items)} {name}"
+        if items and not all(map(str.__instancecheck__, items)):
+            return f"{name} holds something that is no text"
+    return _identity_fault(record)
+
+
+def _identity_fault(record: ModelRecord) -> str | None:
+    if record.source not in SOURCES:
+        return f"{record.source!r} is no source"
+    if record.source == "folder":
+        return None if record.id.startswith("folder:") and "\0" not in record.id else "its id is no folder id"
+    try:
+        parsed = ModelId.parse(record.id, folders=False)
+    except InvalidModelId as error:
+        return error.message
+    if parsed.source != record.source:
+        return f"its id belongs to the source {parsed.source!r}, not {record.source!r}"
+    return None
+
+
+def pack(record: ModelRecord) -> bytes:
+    """The document of a record.
+
+    Raises:
+        InvalidRecord: it does not fit into JSON (lone surrogates, infinite numbers) or is larger than `MAX_DOC`.
+    """
+    try:
+        text = _encode(_sparse(record)).encode()
+    except (ValueError, TypeError) as error:
+        raise InvalidRecord(record.id, f"it cannot be stored: {error}") from error
+    if len(text) > MAX_DOC:
+        raise InvalidRecord(record.id, f"it takes {len(text)} bytes, more than {MAX_DOC}")
+    deflate = _PRIMED.copy()
+    return _FORMAT + deflate.compress(text) + deflate.flush()
+
+
+def _sparse(record: ModelRecord) -> dict[str, Any]:
+    data: dict[str, Any] = {"id": record.id}
+    for name in _SCALARS:
+        value = getattr(record, name)
+        if value is not None and value != _DEFAULTS[name]:
+            data[name] = value
+    for name in _LISTS:
+        if value := getattr(record, name):
+            data[name] = value
+    for name in _NESTED:
+        if items := getattr(record, name):
+            data[name] = [{slot: item for slot in item.__slots__ if (item := getattr(each, slot)) is not None}
+                          for each in items]  # fmt: skip
+    if record.config:
+        data["config"] = dict(record.config)
+    if data.get("name") == record.id.rsplit("/", 1)[-1]:
+        del data["name"]
+    return data
+
+
+def unpack(doc: bytes) -> ModelRecord:
+    """The record of a document."""
+    return ModelRecord.from_dict(unpack_dict(doc))
+
+
+def unpack_dict(doc: bytes) -> Mapping[str, Any]:
+    """The sparse dict of a document."""
+    doc = bytes(doc)
+    if doc[:1] != _FORMAT:
+        raise InvalidRecord("?", "its stored document has an unknown format")
+    data: dict[str, Any] = json.loads(zlib.decompressobj(_WINDOW, _DICTIONARY).decompress(doc[1:]))
+    return data
+
+
+@lru_cache(maxsize=4096)
+def epoch(date: str | None) -> int | None:
+    """Seconds since 1970 of an ISO 8601 date, which is in UTC where it does not say; None if it is no date."""
+    if not date:
+        return None
+    try:
+        moment = datetime.fromisoformat(date)
+    except ValueError:
+        return None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def popularity(record: ModelRecord) -> int:
+    """The key of the popularity order: downloads first, likes among equals; models without figures last."""
+    downloads = 0 if record.downloads is None else record.downloads + 1
+    likes = 0 if record.likes is None else record.likes + 1
+    return downloads * LIKES_RANGE + likes
+
+
+def with_license(record: ModelRecord, license: str) -> ModelRecord:
+    """`record` with its license normalized."""
+    return replace(record, license=license)

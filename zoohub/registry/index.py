@@ -1,0 +1,273 @@
+"""Writing the search index: which slot a model gets, and which sets of slots change.
+
+Slots ascend as popularity descends, so that reading sets from the front yields the most popular models first.
+One slot in five is left free, which lets a model move to its new place without renumbering the others; when
+much has changed at once, `renew` lays the whole index out anew. Both run inside one write transaction.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from random import Random
+from typing import NamedTuple, TypeVar
+
+from zoohub.registry import bitmap
+from zoohub.registry.database import Connection
+from zoohub.registry.encoding import LIKES_RANGE, popularity, unpack
+from zoohub.registry.tokens import VERSION, index_tokens
+
+_POPULARITY = f"(coalesce(downloads, -1) + 1) * {LIKES_RANGE} + coalesce(likes, -1) + 1"
+_CHUNK = 500  # parameters of one IN (...)
+
+Progress = Callable[[int], None]
+T = TypeVar("T")
+
+
+class Stored(NamedTuple):
+    """A model as it stood when it was indexed: its document and the key of its license row."""
+
+    doc: bytes
+    license: int
+
+
+def renew(connection: Connection, progress: Progress | None = None) -> int:
+    """Rank all models by popularity and index them anew; returns how many."""
+    licenses = _licenses(connection)
+    connection.run("DELETE FROM postings")
+    connection.run("DELETE FROM ranking")
+    connection.run(
+        "INSERT INTO ranking (slot, model, popularity) SELECT n + n / 4, pk, popularity FROM ("  # noqa: S608  # no input
+        f"SELECT pk, {_POPULARITY} AS popularity, row_number() OVER (ORDER BY {_POPULARITY} DESC, pk) - 1 AS n "
+        "FROM models) AS ranked"
+    )
+    indexed = 0
+    current, sets = 0, _Sets()
+    rows = connection.stream(
+        "SELECT r.slot, m.doc, m.license FROM ranking r JOIN models m ON m.pk = r.model ORDER BY r.slot"
+    )
+    for slot, doc, license in rows:
+        segment, offset = divmod(slot, bitmap.SLOTS)
+        if segment != current:
+            _write_segment(connection, current, sets)
+            current, sets = segment, _Sets()
+        for token in index_tokens(unpack(doc), *licenses[license]):
+            sets[token].append(offset)
+        indexed += 1
+        if progress and indexed % 10_000 == 0:
+            progress(indexed)
+    _write_segment(connection, current, sets)
+    set_meta(connection, "index", VERSION)
+    return indexed
+
+
+class _Sets(defaultdict[str, list[int]]):
+    def __init__(self) -> None:
+        super().__init__(list)
+
+
+def _write_segment(connection: Connection, segment: int, sets: Mapping[str, list[int]]) -> None:
+    rows = ((segment, token, bitmap.pack(slots)) for token, slots in sorted(sets.items()))
+    connection.insert("postings", ("segment", "token", "slots"), rows)
+
+
+def apply(connection: Connection, before: Mapping[int, Stored | None]) -> None:
+    """Bring the index up to date for some models.
+
+    Args:
+        connection: inside a write transaction.
+        before: model key -> how it was indexed; None for a model that was not.
+    """
+    if not before:
+        return
+    slots = _Slots(connection)
+    old_slots = slots.of(before)
+    after = _stored(connection, before)
+    for model in before:
+        if model in after:
+            slots.place(model, popularity(unpack(after[model].doc)))
+        else:
+            slots.release(model)
+    # Models that made room for others keep their tokens and change their slot.
+    moved = {model: slot for model, slot in slots.shifted.items() if model not in before}
+    unchanged = _stored(connection, moved)
+    old_slots.update(moved)
+    after.update(unchanged)
+    new_slots = slots.of(after)
+    licenses, edits = _licenses(connection), _Edits()
+    for model, old in {**before, **unchanged}.items():
+        if old and model in old_slots:
+            edits.discard(old_slots[model], index_tokens(unpack(old.doc), *licenses[old.license]))
+        if model in after:
+            new = after[model]
+            edits.add(new_slots[model], index_tokens(unpack(new.doc), *licenses[new.license]))
+    edits.write(connection)
+
+
+class _Edits:
+    """Changes to sets of slots, gathered so that each stored set is rewritten once."""
+
+    def __init__(self) -> None:
+        self._sets: dict[int, dict[str, tuple[set[int], set[int]]]] = {}
+
+    def add(self, slot: int, tokens: Iterable[str]) -> None:
+        """The model in `slot` has these tokens."""
+        self._note(slot, tokens, 0)
+
+    def discard(self, slot: int, tokens: Iterable[str]) -> None:
+        """The model in `slot` no longer has these tokens; a later or earlier `add` wins."""
+        self._note(slot, tokens, 1)
+
+    def _note(self, slot: int, tokens: Iterable[str], which: int) -> None:
+        segment, offset = divmod(slot, bitmap.SLOTS)
+        sets = self._sets.setdefault(segment, {})
+        for token in tokens:
+            if token not in sets:
+                sets[token] = (set(), set())
+            sets[token][which].add(offset)
+
+    def write(self, connection: Connection) -> None:
+        """Rewrite the stored sets that differ."""
+        for segment, sets in sorted(self._sets.items()):
+            changed, emptied = [], []
+            tokens = sorted(token for token, (added, removed) in sets.items() if added != removed)
+            stored: dict[str, bytes] = {}
+            for part in chunks(tokens):
+                sql = f"SELECT token, slots FROM postings WHERE segment = ? AND token IN ({marks(part)})"  # noqa: S608  # marks
+                stored.update(connection.rows(sql, (segment, *part)))
+            for token in tokens:
+                added, removed = sets[token]
+                packed = _edited(stored.get(token), added, removed - added)
+                if packed is None:
+                    emptied.append((segment, token))
+                elif packed != stored.get(token):
+                    changed.append((segment, token, packed))
+            connection.many(
+                "INSERT INTO postings (segment, token, slots) VALUES (?, ?, ?) "
+                "ON CONFLICT (segment, token) DO UPDATE SET slots = excluded.slots",
+                changed,
+            )
+            connection.many("DELETE FROM postings WHERE segment = ? AND token = ?", emptied)
+
+
+def _edited(stored: bytes | None, added: set[int], removed: set[int]) -> bytes | None:
+    if stored is None or bitmap.is_few(stored):
+        few = set(bitmap.numbers(stored)) if stored else set()
+        few = (few - removed) | added
+        return bitmap.pack(sorted(few)) if few else None
+    bits = bytearray(bitmap.unpack(stored).to_bytes(bitmap.SLOTS // 8, "little"))
+    for slot in removed:
+        bits[slot >> 3] &= ~(1 << (slot & 7))
+    for slot in added:
+        bits[slot >> 3] |= 1 << (slot & 7)
+    whole = int.from_bytes(bits, "little")
+    return bitmap.pack_int(whole) if whole else None
+
+
+class _Slots:
+    """Where models stand in the order of popularity."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._random = Random(0)
+        self.shifted: dict[int, int] = {}  # model -> the slot it had before it made room
+
+    def of(self, models: Iterable[int]) -> dict[int, int]:
+        """The slots of those models that have one."""
+        found: dict[int, int] = {}
+        for part in chunks(list(models)):
+            sql = f"SELECT model, slot FROM ranking WHERE model IN ({marks(part)})"  # noqa: S608  # marks
+            found.update(self._connection.rows(sql, part))
+        return found
+
+    def place(self, model: int, popularity: int) -> None:
+        """Give a model the slot that its popularity deserves; it may keep the one it has."""
+        row = self._connection.one("SELECT popularity FROM ranking WHERE model = ?", (model,))
+        if row and row[0] == popularity:
+            return
+        if row:
+            self.release(model)
+        self._connection.run(
+            "INSERT INTO ranking (slot, model, popularity) VALUES (?, ?, ?)",
+            (self._free(popularity), model, popularity),
+        )
+
+    def release(self, model: int) -> None:
+        """Free the slot of a model."""
+        self._connection.run("DELETE FROM ranking WHERE model = ?", (model,))
+
+    def _free(self, popularity: int) -> int:
+        """A free slot below everything more popular and above everything less popular."""
+        above = self._one(
+            "SELECT max(slot) FROM ranking WHERE popularity = "
+            "(SELECT min(popularity) FROM ranking WHERE popularity > ?)",
+            popularity,
+        )
+        below = self._one(
+            "SELECT min(slot) FROM ranking WHERE popularity = "
+            "(SELECT max(popularity) FROM ranking WHERE popularity < ?)",
+            popularity,
+        )
+        above = -1 if above is None else above
+        if below is None:
+            last = self._one("SELECT max(slot) FROM ranking WHERE slot >= ?", 0)
+            return 0 if last is None else int(last) + 1
+        for _ in range(8):
+            slot = self._random.randrange(above + 1, below) if below > above + 1 else below
+            if self._one("SELECT model FROM ranking WHERE slot = ?", slot) is None:
+                return slot
+        return self._make_room(below)
+
+    def _make_room(self, slot: int) -> int:
+        """Shift the models from `slot` to the next gap by one, which leaves `slot` free."""
+        end = slot
+        while self._one("SELECT model FROM ranking WHERE slot = ?", end) is not None:
+            end += 1
+        for source in range(end - 1, slot - 1, -1):
+            row = self._connection.one("SELECT model FROM ranking WHERE slot = ?", (source,))
+            assert row is not None
+            self.shifted.setdefault(row[0], source)
+            self._connection.run("UPDATE ranking SET slot = ? WHERE slot = ?", (source + 1, source))
+        return slot
+
+    def _one(self, sql: str, value: int) -> int | None:
+        row = self._connection.one(sql, (value,))
+        return row[0] if row else None
+
+
+def _stored(connection: Connection, models: Iterable[int]) -> dict[int, Stored]:
+    found: dict[int, Stored] = {}
+    for part in chunks(list(models)):
+        sql = f"SELECT pk, doc, license FROM models WHERE pk IN ({marks(part)})"  # noqa: S608  # marks
+        found.update((pk, Stored(doc, license)) for pk, doc, license in connection.rows(sql, part))
+    return found
+
+
+def _licenses(connection: Connection) -> dict[int, tuple[str, list[str]]]:
+    rows = connection.rows("SELECT pk, id, commercial, permissive FROM licenses")
+    return {pk: (id, [group for group, answer in (("commercial", commercial), ("permissive", permissive))
+                      if answer == "yes"]) for pk, id, commercial, permissive in rows}  # fmt: skip
+
+
+def get_meta(connection: Connection, name: str) -> str | None:
+    """A fact about the registry itself."""
+    row = connection.one("SELECT value FROM meta WHERE name = ?", (name,))
+    return str(row[0]) if row else None
+
+
+def set_meta(connection: Connection, name: str, value: str) -> None:
+    """Note a fact about the registry itself."""
+    connection.run(
+        "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, value),
+    )
+
+
+def chunks(items: Sequence[T], size: int = _CHUNK) -> Iterable[Sequence[T]]:
+    """Consecutive parts of at most `size`."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def marks(items: Sequence[object]) -> str:
+    """The parameter marks of an IN (...)."""
+    return ", ".join("?" * len(items))

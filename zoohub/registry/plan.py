@@ -1,0 +1,198 @@
+"""A search as a tree that is evaluated on sets of slots, segment by segment.
+
+Every node answers with two sets: `sure` (these match) and `maybe` (no others can match; `sure` is part of it).
+Most nodes know exactly. Those that do not (letters inside a word, a phrase, a range within a bucket) have the
+few doubtful models checked against the record itself, so that results are exact and still start at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from zoohub.registry import bitmap
+from zoohub.registry.database import Connection
+from zoohub.registry.index import marks
+from zoohub.registry.records import ModelRecord
+
+LAST = "\U0010ffff"  # sorts after every character that a token holds
+Sets: TypeAlias = tuple[int, int]
+
+
+class Segment:
+    """The stored sets of one segment that a plan needs."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._packed: dict[str, bytes] = {}
+        self._ranges: dict[tuple[str, str], list[bytes]] = {}
+        self._sets: dict[object, int] = {}
+
+    def token(self, token: str) -> int:
+        """The slots that have `token`."""
+        if token not in self._sets:
+            packed = self._packed.get(token)
+            self._sets[token] = bitmap.unpack(packed) if packed else 0
+        return self._sets[token]
+
+    def between(self, bounds: tuple[str, str]) -> int:
+        """The slots that have a token from the first bound up to, not including, the second."""
+        if bounds not in self._sets:
+            self._sets[bounds] = bitmap.union(self._ranges.get(bounds, ()))
+        return self._sets[bounds]
+
+    @classmethod
+    def load(cls, connection: Connection, numbers: Sequence[int], plan: Node) -> list[Segment]:
+        """Read what `plan` needs of some segments."""
+        segments = {number: cls(number) for number in numbers}
+        within = f"segment IN ({marks(numbers)})"
+        if tokens := sorted(set(plan.tokens())):
+            sql = f"SELECT segment, token, slots FROM postings WHERE {within} AND token IN ({marks(tokens)})"  # noqa: S608  # marks
+            for number, token, packed in connection.rows(sql, (*numbers, *tokens)):
+                segments[number]._packed[token] = bytes(packed)
+        for low, high in set(plan.ranges()):
+            sql = f"SELECT segment, slots FROM postings WHERE {within} AND token >= ? AND token < ?"  # noqa: S608  # marks
+            for number, packed in connection.rows(sql, (*numbers, low, high)):
+                segments[number]._ranges.setdefault((low, high), []).append(bytes(packed))
+        return list(segments.values())
+
+
+class Node:
+    """A condition on models."""
+
+    def sets(self, segment: Segment) -> Sets:
+        """(sure, maybe) within a segment."""
+        raise NotImplementedError
+
+    def holds(self, segment: Segment, offset: int, record: ModelRecord) -> bool:
+        """Whether the model at `offset` of the segment, which is `record`, meets the condition."""
+        sure, maybe = self.sets(segment)
+        return bool(sure >> offset & 1) or (bool(maybe >> offset & 1) and self.check(record))
+
+    def check(self, record: ModelRecord) -> bool:
+        """The condition on the record itself, asked only where the sets leave a doubt."""
+        raise NotImplementedError
+
+    def tokens(self) -> Iterable[str]:
+        """The tokens it looks up."""
+        return ()
+
+    def ranges(self) -> Iterable[tuple[str, str]]:
+        """The ranges of tokens it looks up."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Has(Node):
+    """One token."""
+
+    token: str
+
+    def sets(self, segment: Segment) -> Sets:
+        found = segment.token(self.token)
+        return found, found
+
+    def tokens(self) -> Iterable[str]:
+        return (self.token,)
+
+
+@dataclass(frozen=True)
+class Between(Node):
+    """Any token of a range."""
+
+    low: str
+    high: str
+
+    def sets(self, segment: Segment) -> Sets:
+        found = segment.between((self.low, self.high))
+        return found, found
+
+    def ranges(self) -> Iterable[tuple[str, str]]:
+        return ((self.low, self.high),)
+
+
+def prefix(start: str) -> Between:
+    """Any token that begins with `start`."""
+    return Between(start, start + LAST)
+
+
+@dataclass(frozen=True)
+class Checked(Node):
+    """Where `likely` is only likely: each model it names is checked by `test`."""
+
+    likely: Node
+    test: Callable[[ModelRecord], bool]
+
+    def sets(self, segment: Segment) -> Sets:
+        return 0, self.likely.sets(segment)[1]
+
+    def check(self, record: ModelRecord) -> bool:
+        return self.test(record)
+
+    def tokens(self) -> Iterable[str]:
+        return self.likely.tokens()
+
+    def ranges(self) -> Iterable[tuple[str, str]]:
+        return self.likely.ranges()
+
+
+@dataclass(frozen=True)
+class _Several(Node):
+    parts: tuple[Node, ...]
+
+    def tokens(self) -> Iterable[str]:
+        return (token for part in self.parts for token in part.tokens())
+
+    def ranges(self) -> Iterable[tuple[str, str]]:
+        return (bounds for part in self.parts for bounds in part.ranges())
+
+
+class All(_Several):
+    """Every part; without parts, everything."""
+
+    def sets(self, segment: Segment) -> Sets:
+        sure = maybe = bitmap.FULL
+        for part in self.parts:
+            its_sure, its_maybe = part.sets(segment)
+            sure, maybe = sure & its_sure, maybe & its_maybe
+            if not maybe:
+                return 0, 0
+        return sure, maybe
+
+    def holds(self, segment: Segment, offset: int, record: ModelRecord) -> bool:
+        return all(part.holds(segment, offset, record) for part in self.parts)
+
+
+class Any(_Several):
+    """At least one part."""
+
+    def sets(self, segment: Segment) -> Sets:
+        sure = maybe = 0
+        for part in self.parts:
+            its_sure, its_maybe = part.sets(segment)
+            sure, maybe = sure | its_sure, maybe | its_maybe
+        return sure, maybe
+
+    def holds(self, segment: Segment, offset: int, record: ModelRecord) -> bool:
+        return any(part.holds(segment, offset, record) for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Not(Node):
+    """Everything but."""
+
+    part: Node
+
+    def sets(self, segment: Segment) -> Sets:
+        sure, maybe = self.part.sets(segment)
+        return bitmap.FULL & ~maybe, bitmap.FULL & ~sure
+
+    def holds(self, segment: Segment, offset: int, record: ModelRecord) -> bool:
+        return not self.part.holds(segment, offset, record)
+
+    def tokens(self) -> Iterable[str]:
+        return self.part.tokens()
+
+    def ranges(self) -> Iterable[tuple[str, str]]:
+        return self.part.ranges()

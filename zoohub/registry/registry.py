@@ -1,0 +1,316 @@
+"""Registry: the one door to what exists. Opens a database, adds, gets, searches, names, remembers."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import TracebackType
+from typing import Any as Anything
+
+from zoohub import settings
+from zoohub.errors import AmbiguousModel, InvalidModelId, ModelNotFound, suggest
+from zoohub.registry import aliases, database, evidence, history, lineage, search, writing
+from zoohub.registry.aliases import Alias
+from zoohub.registry.database import Connection, Pool
+from zoohub.registry.encoding import key_of, unpack
+from zoohub.registry.evidence import Evidence
+from zoohub.registry.history import Event
+from zoohub.registry.index import Progress
+from zoohub.registry.lineage import Lineage
+from zoohub.registry.query import Query
+from zoohub.registry.records import DEFAULT_SOURCE, SOURCES, ModelId, ModelRecord
+from zoohub.registry.writing import Counts
+
+
+class Registry:
+    """An open registry. Any number of threads may share one; writers take turns, readers never wait for them.
+
+    Use it as a context manager, or call `close`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._pool = Pool(url)
+        self._finalizer = weakref.finalize(self, self._pool.close)
+
+    # --- opening --------------------------------------------------------------------------------
+
+    @classmethod
+    def open(cls, url: str | None = None, *, catalog: bool = True) -> Registry:
+        """Open the registry at `url` (default: `ZOO_DATABASE_URL`, else the file in ZOO_HOME).
+
+        One that does not exist is created and, with `catalog`, filled with the bundled catalog; one that an older
+        zoohub wrote is upgraded. Both are said on stderr.
+
+        Raises:
+            DatabaseTooNew: a newer zoohub wrote it; RegistryError: it cannot be opened.
+        """
+        url = url or settings.database_url()
+        created = database.prepare(url)
+        registry = cls(url)
+        try:
+            with registry._pool.connection() as connection:
+                writing.complete(connection)
+            if created and catalog:
+                registry._load_catalog()
+        except BaseException:
+            registry.close()
+            raise
+        return registry
+
+    def _load_catalog(self) -> None:
+        from zoohub.registry.sources import records
+        from zoohub.registry.sources.catalog import CatalogSource
+
+        print(f"Creating the registry at {database.public_url(self.url)} ...", file=sys.stderr)  # noqa: T201
+        counts = self.add(records(CatalogSource()))
+        print(f"{counts.new} models of the bundled catalog are in it.", file=sys.stderr)  # noqa: T201
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._finalizer()
+
+    def __enter__(self) -> Registry:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection for plain SQL, for floors above that keep tables of their own."""
+        with self._pool.connection() as connection:
+            yield connection
+
+    # --- writing --------------------------------------------------------------------------------
+
+    def add(self, records: Iterable[ModelRecord], *, progress: Progress | None = None) -> Counts:
+        """Store records: the one way to write, for one record or for millions (lazily read).
+
+        A record whose id is known replaces what is stored; a change of license, base models, gating or existence
+        becomes an event of the history. Adding the same again changes nothing. What is no possible record is
+        refused, with the reason, and does not stop the others. When this returns, everything is found by search.
+
+        Returns:
+            how many were new, changed and unchanged, and the refusals.
+        """
+        with self._pool.connection() as connection:
+            return writing.add(connection, records, progress)
+
+    def mark_gone(self, ids: Iterable[str], at: str | None = None) -> int:
+        """Note that the source no longer has these models (they stay, with their history); returns how many."""
+        found = [self.find(id) for id in ids]
+        gone = [replace(record, gone=at or writing.now()) for record in found if record and not record.gone]
+        self.add(gone)
+        return len(gone)
+
+    def delete(self, ids: Iterable[str]) -> int:
+        """Take models out of the registry, for those that were never meant to be there; returns how many."""
+        with self._pool.connection() as connection:
+            return writing.delete(connection, [key_of(id) for id in ids])
+
+    def renew(self, progress: Progress | None = None) -> int:
+        """Lay the search index out anew, which no use of the registry needs; returns the number of models."""
+        with self._pool.connection() as connection:
+            return writing.renew(connection, progress)
+
+    # --- looking up -----------------------------------------------------------------------------
+
+    def find(self, id: str) -> ModelRecord | None:
+        """The record of exactly this id, or None; no alias, no guessing."""
+        with self._pool.connection() as connection:
+            row = connection.one("SELECT doc FROM models WHERE key = ?", (key_of(id),))
+        return unpack(row[0]) if row else None
+
+    def get(self, text: str) -> ModelRecord:
+        """The record that an alias or a model id names, with the revision where one is named.
+
+        Case does not matter. An id without a source that the hub has not is looked for in the other sources.
+
+        Raises:
+            ModelNotFound: nothing is called so, the near names are in the message.
+            AmbiguousModel: two sources have different models of this name; InvalidModelId: it is no id.
+        """
+        text = text.strip()
+        with self._pool.connection() as connection:
+            target = aliases.target(connection, text)
+        model_id = self._parsed(target or text)
+        record = self._of_id(model_id)
+        if record is None:
+            raise ModelNotFound(text, self._near(text))
+        return replace(record, revision=model_id.revision) if model_id.revision else record
+
+    def _parsed(self, text: str) -> ModelId:
+        try:
+            return ModelId.parse(text, folders=False)
+        except InvalidModelId:
+            # A word that is no id may still be meant as a name; say what is near rather than how ids are spelled.
+            if near := self._near(text):
+                raise ModelNotFound(text, near) from None
+            raise
+
+    def _of_id(self, model_id: ModelId) -> ModelRecord | None:
+        if model_id.source != DEFAULT_SOURCE:
+            return self.find(model_id.key)
+        keys = [key_of(str(ModelId(source, model_id.name))) for source in SOURCES if source != "folder"]
+        with self._pool.connection() as connection:
+            rows = connection.rows(
+                f"SELECT key, doc FROM models WHERE key IN ({', '.join('?' * len(keys))})",  # noqa: S608  # marks
+                keys,
+            )
+        found = [unpack(doc) for _, doc in sorted(rows, key=lambda row: keys.index(row[0]))]
+        if not found:
+            return None
+        strangers = [other for other in found[1:] if not _are_mirrors(found[0], other)]
+        if strangers:
+            choices = [ModelId.parse(record.id, folders=False) for record in (found[0], *strangers)]
+            raise AmbiguousModel(model_id.name, [f"{choice.source}:{choice.name}" for choice in choices])
+        return found[0]
+
+    def _near(self, text: str) -> list[str]:
+        """Registered ids that look like `text`, the popular ones first among equals."""
+        name = text.rsplit("/", 1)[-1]
+        found = [record.id for record in self.search(Query(text=name, limit=20))]
+        if not found:
+            words = " OR ".join(part for part in name.replace("_", "-").split("-") if len(part) > 2)
+            found = [record.id for record in self.search(Query(text=words, limit=200))] if words else []
+        return suggest(text, found)
+
+    # --- searching ------------------------------------------------------------------------------
+
+    def search(self, query: Query | str = "", **facets: Anything) -> Results:
+        """The models that match, lazily: pages are read as the results are consumed."""
+        if isinstance(query, str):
+            query = Query.of(query, **facets)
+        elif facets:
+            query = replace(query, **facets)
+        return Results(self._pool, query)
+
+    def count(self, query: Query | str = "", **facets: Anything) -> int:
+        """How many models match."""
+        query = Query.of(query, **facets) if isinstance(query, str) else query
+        with self._pool.connection() as connection:
+            return search.count(connection, query)
+
+    def count_by(self, facet: str, query: Query | str = "", **facets: Anything) -> Counter[str]:
+        """Value of a facet -> how many of the models that match have it."""
+        query = Query.of(query, **facets) if isinstance(query, str) else query
+        with self._pool.connection() as connection:
+            return search.facet_counts(connection, query, facet)
+
+    # --- names, memory, kin ---------------------------------------------------------------------
+
+    def set_alias(self, name: str, model: str) -> Alias:
+        """Let `name` stand for a model, pinned where `model` names a revision; a former meaning goes to the history.
+
+        Raises:
+            ModelNotFound: there is no such model; InvalidModelId: `name` cannot be a name; DuplicateName: a model
+                is called so.
+        """
+        record = self.get(model)
+        pinned = ModelId.parse(model, folders=False).revision if "@" in model else None
+        target = record.id + (f"@{pinned}" if pinned else "")
+        with self._pool.connection() as connection:
+            return aliases.put(connection, name, target)
+
+    def remove_alias(self, name: str) -> None:
+        """Let `name` stand for nothing.
+
+        Raises:
+            ModelNotFound: there is no such alias.
+        """
+        with self._pool.connection() as connection:
+            aliases.remove(connection, name)
+
+    def aliases(self) -> list[Alias]:
+        """All aliases, by name."""
+        with self._pool.connection() as connection:
+            return aliases.every(connection)
+
+    def history(self, model: str) -> list[Event]:
+        """What changed of a model or an alias, the latest first."""
+        with self._pool.connection() as connection:
+            if events := history.of(connection, model):
+                return events
+        record = self.get(model)
+        with self._pool.connection() as connection:
+            return history.of(connection, record.id)
+
+    def changes(self, *, since: str | None = None, field: str | None = None) -> list[Event]:
+        """What changed in the whole registry, the latest first.
+
+        Raises:
+            UsageError: `since` is no date, or no changes of `field` are kept.
+        """
+        with self._pool.connection() as connection:
+            return history.changes(connection, since, field)
+
+    def lineage(self, model: str, *, depth: int = lineage.MAX_DEPTH, limit: int = 1000) -> Lineage:
+        """What a model was made from and what was made from it; see `lineage.Lineage`."""
+        record = self.get(model)
+        with self._pool.connection() as connection:
+            return lineage.lineage(connection, record, depth=depth, limit=limit)
+
+    def revisions(self, model: str) -> list[tuple[str, str]]:
+        """(revision, when it was first seen) of a model, the latest first."""
+        record = self.get(model)
+        with self._pool.connection() as connection:
+            rows = connection.rows(
+                "SELECT v.revision, v.first_seen FROM revisions v JOIN models m ON m.pk = v.model "
+                "WHERE m.key = ? ORDER BY v.first_seen DESC, v.revision",
+                (key_of(record.id),),
+            )
+        return [(revision, seen) for revision, seen in rows]
+
+    # --- the selector's evidence ----------------------------------------------------------------
+
+    def add_evidence(self, items: Iterable[Evidence]) -> int:
+        """Store results of fine-tuning; returns how many."""
+        with self._pool.connection() as connection:
+            return evidence.add(connection, items)
+
+    def evidence(self, *, task: str | None = None, model: str | None = None) -> list[Evidence]:
+        """Stored results of fine-tuning, of a task or a model."""
+        with self._pool.connection() as connection:
+            return evidence.find(connection, task, model)
+
+
+class Results(Iterator[ModelRecord]):
+    """Search results, read page by page. After a limit was reached, `cursor` says where to go on (None: at the end)."""
+
+    def __init__(self, pool: Pool, query: Query) -> None:
+        self._pool, self._query = pool, query
+        self._left = sys.maxsize if query.limit is None else query.limit
+        self._page: list[ModelRecord] = []
+        self._started = False
+        self.cursor = query.cursor
+
+    def __iter__(self) -> Results:
+        return self
+
+    def __next__(self) -> ModelRecord:
+        if not self._page:
+            self._read()
+        return self._page.pop()
+
+    def _read(self) -> None:
+        if self._left <= 0 or (self._started and self.cursor is None):
+            raise StopIteration
+        with self._pool.connection() as connection:
+            size = min(self._left, search.PAGE)
+            records, self.cursor = search.page(connection, self._query, size, self.cursor)
+        self._started = True
+        self._left -= len(records)
+        self._page = records[::-1]
+        if not records:
+            raise StopIteration
+
+
+def _are_mirrors(one: ModelRecord, other: ModelRecord) -> bool:
+    return key_of(other.id) in map(key_of, one.mirrors) or key_of(one.id) in map(key_of, other.mirrors)
