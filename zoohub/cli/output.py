@@ -55,7 +55,7 @@ def _csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
 
 def table(rows: Sequence[Row], columns: Sequence[str]) -> str:
     """Rows in aligned columns that fit the terminal; wide (Chinese) characters count as two."""
-    cells = [[_printable(_plain(row.get(column))) for column in columns] for row in rows]
+    cells = [[printable(_plain(row.get(column))) for column in columns] for row in rows]
     heads = [column.replace("_", " ").upper() for column in columns]
     widths = [max(map(width, column)) for column in zip(heads, *cells, strict=True)]
     room = shutil.get_terminal_size((140, 24)).columns if sys.stdout.isatty() else 10_000
@@ -86,7 +86,7 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Text that cannot move the cursor or turn the reading direction."""
     return "".join(" " if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp") else char for char in text)
 

@@ -1,13 +1,14 @@
 """Alembic's way in: run by `zoohub.registry.database`, or by the `alembic` command at the root."""
 
-from alembic import context
+from sqlalchemy import Connection
 
+from alembic import context
 from zoohub import settings
 from zoohub.registry.database import is_sqlite, schema_transaction, sqlite_path
 from zoohub.registry.schema import metadata
 
 
-def run(connection):
+def run(connection: Connection) -> None:
     context.configure(
         connection=connection, target_metadata=metadata, render_as_batch=True, transactional_ddl=True
     )
@@ -15,7 +16,7 @@ def run(connection):
         context.run_migrations()
 
 
-def main():
+def main() -> None:
     url = settings.database_url()
     given = context.config.attributes.get("connection")
     if context.is_offline_mode():

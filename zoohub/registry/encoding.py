@@ -61,7 +61,9 @@ _DEFAULTS: dict[str, Any] = {
     f.name: f.default if f.default is not MISSING else None for f in fields(ModelRecord) if f.name != "id"
 }
 _LISTS = ("tasks", "languages", "datasets", "formats", "tags", "mirrors")
-_NESTED = ("license_evidence", "base_models", "files", "metrics")
+_NESTED = {  # with what an entry must have
+    "license_evidence": ("kind", str), "base_models": ("id", str), "files": ("path", str), "metrics": ("metric", str),
+}  # fmt: skip
 _SCALARS = tuple(name for name in _DEFAULTS if name not in (*_LISTS, *_NESTED, "config"))
 _NUMBERS = tuple(_MOST)
 _TEXTS = tuple(name for name in _SCALARS if name not in (*_NUMBERS, "gated"))
@@ -99,6 +101,10 @@ def _fault(record: ModelRecord) -> str | None:
             return f"it has {len(items)} {name}"
         if items and not all(map(str.__instancecheck__, items)):
             return f"{name} holds something that is no text"
+    for name, (attribute, kind) in _NESTED.items():
+        for item in getattr(record, name):
+            if not isinstance(getattr(item, attribute), kind):
+                return f"an entry of {name} has no {attribute}"
     return _identity_fault(record)
 
 
@@ -143,13 +149,16 @@ def _sparse(record: ModelRecord) -> dict[str, Any]:
             data[name] = value
     for name in _NESTED:
         if items := getattr(record, name):
-            data[name] = [{slot: item for slot in item.__slots__ if (item := getattr(each, slot)) is not None}
-                          for each in items]  # fmt: skip
+            data[name] = [_stated(item) for item in items]
     if record.config:
         data["config"] = dict(record.config)
     if data.get("name") == record.id.rsplit("/", 1)[-1]:
         del data["name"]
     return data
+
+
+def _stated(item: Any) -> dict[str, Any]:
+    return {slot: value for slot in item.__slots__ if (value := getattr(item, slot)) is not None}
 
 
 def unpack(doc: bytes) -> ModelRecord:

@@ -46,4 +46,4 @@ def find(connection: Connection, task: str | None, model: str | None) -> list[Ev
         f"SELECT {', '.join(_COLUMNS)} FROM evidence {where} ORDER BY pk",  # noqa: S608  # names
         [value for _, value in conditions],
     )
-    return [Evidence(*row[:5], bool(row[5]), *row[6:]) for row in rows]
+    return [Evidence(**{**dict(zip(_COLUMNS, row, strict=True)), "higher_is_better": bool(row[5])}) for row in rows]

@@ -71,17 +71,29 @@ def _write_segment(connection: Connection, segment: int, sets: Mapping[str, list
     connection.insert("postings", ("segment", "token", "slots"), rows)
 
 
-def apply(connection: Connection, before: Mapping[int, Stored | None]) -> None:
+def slots_of(connection: Connection, models: Iterable[int]) -> dict[int, int]:
+    """The slots of those models that have one."""
+    found: dict[int, int] = {}
+    for part in chunks(list(models)):
+        sql = f"SELECT model, slot FROM ranking WHERE model IN ({marks(part)})"  # noqa: S608  # marks
+        found.update(connection.rows(sql, part))
+    return found
+
+
+def apply(
+    connection: Connection, before: Mapping[int, Stored | None], old_slots: dict[int, int] | None = None
+) -> None:
     """Bring the index up to date for some models.
 
     Args:
         connection: inside a write transaction.
         before: model key -> how it was indexed; None for a model that was not.
+        old_slots: where they stood, needed for models that are deleted already.
     """
     if not before:
         return
     slots = _Slots(connection)
-    old_slots = slots.of(before)
+    old_slots = slots_of(connection, before) if old_slots is None else dict(old_slots)
     after = _stored(connection, before)
     for model in before:
         if model in after:
@@ -93,7 +105,7 @@ def apply(connection: Connection, before: Mapping[int, Stored | None]) -> None:
     unchanged = _stored(connection, moved)
     old_slots.update(moved)
     after.update(unchanged)
-    new_slots = slots.of(after)
+    new_slots = slots_of(connection, after)
     licenses, edits = _licenses(connection), _Edits()
     for model, old in {**before, **unchanged}.items():
         if old and model in old_slots:
@@ -171,14 +183,6 @@ class _Slots:
         self._connection = connection
         self._random = Random(0)
         self.shifted: dict[int, int] = {}  # model -> the slot it had before it made room
-
-    def of(self, models: Iterable[int]) -> dict[int, int]:
-        """The slots of those models that have one."""
-        found: dict[int, int] = {}
-        for part in chunks(list(models)):
-            sql = f"SELECT model, slot FROM ranking WHERE model IN ({marks(part)})"  # noqa: S608  # marks
-            found.update(self._connection.rows(sql, part))
-        return found
 
     def place(self, model: int, popularity: int) -> None:
         """Give a model the slot that its popularity deserves; it may keep the one it has."""

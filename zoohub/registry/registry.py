@@ -13,7 +13,7 @@ from typing import Any as Anything
 
 from zoohub import settings
 from zoohub.errors import AmbiguousModel, InvalidModelId, ModelNotFound, suggest
-from zoohub.registry import aliases, database, evidence, history, lineage, search, writing
+from zoohub.registry import aliases, database, evidence, history, lineage, results, upkeep, writing
 from zoohub.registry.aliases import Alias
 from zoohub.registry.database import Connection, Pool
 from zoohub.registry.encoding import key_of, unpack
@@ -22,6 +22,7 @@ from zoohub.registry.history import Event
 from zoohub.registry.index import Progress
 from zoohub.registry.lineage import Lineage
 from zoohub.registry.query import Query
+from zoohub.registry.results import Results
 from zoohub.registry.records import DEFAULT_SOURCE, SOURCES, ModelId, ModelRecord
 from zoohub.registry.writing import Counts
 
@@ -120,6 +121,16 @@ class Registry:
         with self._pool.connection() as connection:
             return writing.renew(connection, progress)
 
+    def info(self) -> dict[str, Anything]:
+        """Where it lies, its schema, its size in bytes and how much it holds."""
+        with self._pool.connection() as connection:
+            return upkeep.info(connection)
+
+    def faults(self) -> list[str]:
+        """What is wrong with the database, in words; empty where it is whole."""
+        with self._pool.connection() as connection:
+            return upkeep.faults(connection)
+
     # --- looking up -----------------------------------------------------------------------------
 
     def find(self, id: str) -> ModelRecord | None:
@@ -196,13 +207,13 @@ class Registry:
         """How many models match."""
         query = Query.of(query, **facets) if isinstance(query, str) else query
         with self._pool.connection() as connection:
-            return search.count(connection, query)
+            return results.count(connection, query)
 
     def count_by(self, facet: str, query: Query | str = "", **facets: Anything) -> Counter[str]:
         """Value of a facet -> how many of the models that match have it."""
         query = Query.of(query, **facets) if isinstance(query, str) else query
         with self._pool.connection() as connection:
-            return search.facet_counts(connection, query, facet)
+            return results.facet_counts(connection, query, facet)
 
     # --- names, memory, kin ---------------------------------------------------------------------
 
@@ -279,37 +290,6 @@ class Registry:
         """Stored results of fine-tuning, of a task or a model."""
         with self._pool.connection() as connection:
             return evidence.find(connection, task, model)
-
-
-class Results(Iterator[ModelRecord]):
-    """Search results, read page by page. After a limit was reached, `cursor` says where to go on (None: at the end)."""
-
-    def __init__(self, pool: Pool, query: Query) -> None:
-        self._pool, self._query = pool, query
-        self._left = sys.maxsize if query.limit is None else query.limit
-        self._page: list[ModelRecord] = []
-        self._started = False
-        self.cursor = query.cursor
-
-    def __iter__(self) -> Results:
-        return self
-
-    def __next__(self) -> ModelRecord:
-        if not self._page:
-            self._read()
-        return self._page.pop()
-
-    def _read(self) -> None:
-        if self._left <= 0 or (self._started and self.cursor is None):
-            raise StopIteration
-        with self._pool.connection() as connection:
-            size = min(self._left, search.PAGE)
-            records, self.cursor = search.page(connection, self._query, size, self.cursor)
-        self._started = True
-        self._left -= len(records)
-        self._page = records[::-1]
-        if not records:
-            raise StopIteration
 
 
 def _are_mirrors(one: ModelRecord, other: ModelRecord) -> bool:

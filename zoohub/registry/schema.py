@@ -56,7 +56,6 @@ licenses = Table(
     Column("id", Text, nullable=False, comment="normalized id, or 'unknown'"),
     Column("commercial", Text, nullable=False, comment="cached answer: yes, no or unknown"),
     Column("permissive", Text, nullable=False, comment="cached: yes where the id is in that group"),
-    Column("knowledge", Text, nullable=False, comment="version of the license base that answered"),
     UniqueConstraint("raw", "name", "link", "id"),
 )
 

@@ -7,7 +7,7 @@ was interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -26,7 +26,7 @@ _PIECEMEAL = 20_000  # at most so many changes are worked into the index one by 
 # A change of one of these is an event in the history.
 WATCHED = ("license", "base_models", "gated", "gone")
 
-Refuse = Callable[[InvalidRecord], None]
+_STATED = 4  # the first columns of a license row are what was stated, the others what is answered
 
 
 @dataclass(slots=True)
@@ -180,17 +180,21 @@ class _Batch:
     def _licenses(self, rows: set[LicenseRow]) -> dict[LicenseRow, int]:
         """The keys of license rows; those that are new or answer differently are written."""
         columns = ", ".join(LicenseRow._fields)
-        same = "raw, name, link, id"
-        known = {LicenseRow(*row[1:]): row[0] for row in self._connection.rows(f"SELECT pk, {columns} FROM licenses")}  # noqa: S608, E501  # names
+        read = f"SELECT pk, {columns} FROM licenses"  # noqa: S608  # names
+        known = {LicenseRow(*row): pk for pk, *row in self._connection.rows(read)}
         missing = sorted(rows - set(known))
-        self._connection.many(
-            f"INSERT INTO licenses ({columns}) VALUES ({marks(LicenseRow._fields)}) "  # noqa: S608  # names
-            f"ON CONFLICT ({same}) DO UPDATE SET commercial = excluded.commercial, permissive = excluded.permissive",
-            missing,
-        )
         if missing:
-            rows_now = self._connection.rows(f"SELECT pk, {columns} FROM licenses")  # noqa: S608  # names
-            known = {LicenseRow(*row[1:]): row[0] for row in rows_now}
+            stated = {row[:_STATED] for row in known}
+            if any(row[:_STATED] in stated for row in missing):
+                # The license base answers differently today: the groups in the index are out of date.
+                set_meta(self._connection, "index", "stale")
+            self._connection.many(
+                f"INSERT INTO licenses ({columns}) VALUES ({marks(LicenseRow._fields)}) "  # noqa: S608  # names
+                "ON CONFLICT (raw, name, link, id) DO UPDATE SET "
+                "commercial = excluded.commercial, permissive = excluded.permissive",
+                missing,
+            )
+            known = {LicenseRow(*row): pk for pk, *row in self._connection.rows(read)}
         return {row: known[row] for row in rows}
 
     def _known(self, keys: Iterable[str]) -> dict[str, tuple[int, Stored]]:
@@ -209,7 +213,7 @@ class _Batch:
         return found
 
     def _insert(self, new: Sequence[tuple[str, ModelRecord, bytes, int]]) -> None:
-        self._connection.insert("models", ("key", *_COLUMNS), ((key, *_values(*rest)) for key, *rest in new))
+        self._connection.insert("models", ("key", *_COLUMNS), [(key, *_values(record, doc, license)) for key, record, doc, license in new])
 
     def _update(
         self, changed: Sequence[tuple[int, ModelRecord, bytes, int]], before: dict[int, Stored | None]
@@ -217,7 +221,7 @@ class _Batch:
         assignments = ", ".join(f"{column} = ?" for column in _COLUMNS)
         self._connection.many(
             f"UPDATE models SET {assignments} WHERE pk = ?",  # noqa: S608  # names
-            [(*_values(*rest), pk) for pk, *rest in changed],
+            [(*_values(record, doc, license), pk) for pk, record, doc, license in changed],
         )
         events = []
         for pk, record, _, _ in changed:

@@ -1,4 +1,4 @@
-"""Carrying out a search: orders, pages, counts. Each page reads one unchanging state of the registry."""
+"""The results of a search: orders, pages, counts. Each page reads one unchanging state of the registry."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import binascii
 import heapq
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import log10
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from zoohub.errors import InvalidQuery
 from zoohub.registry import bitmap
-from zoohub.registry.database import Connection
+from zoohub.registry.database import Connection, Pool
 from zoohub.registry.encoding import epoch, unpack
 from zoohub.registry.index import chunks, marks
 from zoohub.registry.plan import LAST, All, Has, Node, Not, Segment
@@ -26,6 +27,37 @@ PAGE = 100
 _RESCORED = 300  # the most popular models with the words in their name are ordered by how well they fit
 _FEW = 3000  # so many models are sorted directly; more are met by walking the order's own index
 _DOUBTS = 20_000  # so many doubtful models are looked at for a count; beyond, they count as they seem
+
+
+class Results(Iterator[ModelRecord]):
+    """Search results, read page by page. After a limit was reached, `cursor` says where to go on (None: at the end)."""
+
+    def __init__(self, pool: Pool, query: Query) -> None:
+        self._pool, self._query = pool, query
+        self._left = sys.maxsize if query.limit is None else query.limit
+        self._page: list[ModelRecord] = []
+        self._started = False
+        self.cursor = query.cursor
+
+    def __iter__(self) -> Results:
+        return self
+
+    def __next__(self) -> ModelRecord:
+        if not self._page:
+            self._read()
+        return self._page.pop()
+
+    def _read(self) -> None:
+        if self._left <= 0 or (self._started and self.cursor is None):
+            raise StopIteration
+        with self._pool.connection() as connection:
+            size = min(self._left, PAGE)
+            records, self.cursor = page(connection, self._query, size, self.cursor)
+        self._started = True
+        self._left -= len(records)
+        self._page = records[::-1]
+        if not records:
+            raise StopIteration
 
 
 class Page(NamedTuple):
@@ -245,8 +277,10 @@ def _sorted_few(connection: Connection, query: Query, matches: _Matches, after: 
 def _walk(connection: Connection, query: Query, matches: _Matches, after: _After) -> Iterator[_SortRow]:
     column, way, beyond = query.sort, *(("ASC", ">") if query.ascending else ("DESC", "<"))
     steps: list[tuple[str, tuple[Anything, ...]]] = []
+    limit: str
+    params: tuple[Anything, ...]
     if after is None or after[0] is not None:
-        limit, params = (f"AND (m.{column}, m.pk) {beyond} (?, ?)", after) if after else ("", ())
+        limit, params = ("", ()) if after is None else (f"AND (m.{column}, m.pk) {beyond} (?, ?)", after)
         steps.append((f"m.{column} IS NOT NULL {limit}", params))
     limit, params = (f"AND m.pk {beyond} ?", (after[1],)) if after and after[0] is None else ("", ())
     steps.append((f"m.{column} IS NULL {limit}", params))
@@ -318,7 +352,7 @@ def _batches(items: Iterable[Anything], size: int) -> Iterator[list[Anything]]:
 
 
 def _take(items: Iterator[Anything], size: int) -> list[Anything]:
-    found = []
+    found: list[Anything] = []
     while len(found) < size:
         try:
             found.append(next(items))
