@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoohub import errors as errors
     from zoohub import tasks as tasks
+    from zoohub.cards import Card as Card
     from zoohub.registry import ModelRecord as ModelRecord
     from zoohub.registry import Registry as Registry
     from zoohub.registry import get as get
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Card": "zoohub.cards",
     "ModelRecord": "zoohub.registry",
     "Registry": "zoohub.registry",
     "get": "zoohub.registry",
@@ -30,7 +32,7 @@ _HOME = {
     "tasks": "zoohub",
 }
 
-__all__ = ["ModelRecord", "Registry", "errors", "get", "open_registry", "search", "tasks"]
+__all__ = ["Card", "ModelRecord", "Registry", "errors", "get", "open_registry", "search", "tasks"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,1 +1,25 @@
 """What is said of a model: cards and licenses. Pure: no database, no torch, no network."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoohub.cards.card import Card as Card
+    from zoohub.cards.card import CardFinding as CardFinding
+    from zoohub.cards.writer import license_fields as license_fields
+    from zoohub.cards.writer import new_card as new_card
+
+_HOME = {"Card": "card", "CardFinding": "card", "license_fields": "writer", "new_card": "writer"}
+
+__all__ = ["Card", "CardFinding", "license_fields", "new_card"]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

@@ -21,10 +21,23 @@ from zoohub.cards.licenses.knowledge import (
 )
 
 if TYPE_CHECKING:
+    from zoohub.cards.licenses.expressions import combined as combined
+    from zoohub.cards.licenses.expressions import spdx as spdx
+    from zoohub.cards.licenses.obligations import Derived as Derived
+    from zoohub.cards.licenses.obligations import Obligation as Obligation
+    from zoohub.cards.licenses.obligations import derive as derive
     from zoohub.cards.licenses.spelling import LicenseMatch as LicenseMatch
     from zoohub.cards.licenses.spelling import normalize as normalize
 
-_HOME = {"LicenseMatch": "spelling", "normalize": "spelling"}
+_HOME = {
+    "Derived": "obligations",
+    "LicenseMatch": "spelling",
+    "Obligation": "obligations",
+    "combined": "expressions",
+    "derive": "obligations",
+    "normalize": "spelling",
+    "spdx": "expressions",
+}
 
 __all__ = [
     "CONDITIONS",
@@ -32,15 +45,20 @@ __all__ = [
     "OPERATIONS",
     "UNKNOWN",
     "Condition",
+    "Derived",
     "Fact",
     "License",
     "LicenseMatch",
+    "Obligation",
     "all_licenses",
+    "combined",
+    "derive",
     "get",
     "group_members",
     "in_group",
     "normalize",
     "resolve",
+    "spdx",
 ]
 
 
