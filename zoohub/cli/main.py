@@ -28,6 +28,9 @@ COMMANDS: dict[str, Entry] = {
     "show": Entry(FIND, "search", "All that is known of one model."),
     "tasks": Entry(FIND, "search", "The task vocabulary, in English and Chinese."),
     "completion": Entry(HOUSE, "completion", "Shell completion for bash, zsh and fish."),
+    "check": Entry(VET, "check", "Is a folder or a pulled model safe to load?"),
+    "pull": Entry(USE, "pull", "Fetch a model's files, verified and checked."),
+    "store": Entry(HOUSE, "pull", "The models on this machine: list, remove, verify."),
     "db": Entry(HOUSE, "db", "Upgrade, check or describe the registry's database."),
 }
 

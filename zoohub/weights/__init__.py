@@ -1,8 +1,43 @@
-"""BYTES ON DISK: a model's files are fetched, verified, judged, converted and kept here."""
+"""BYTES ON DISK: a model's files are fetched, verified, judged, converted and kept here.
 
-from zoohub.weights.check import CheckReport, Level, Verdict, check
-from zoohub.weights.pull import Plan, is_trusted, local, plan, pull
-from zoohub.weights.store import Manifest, Store, store
+Names load when they are used, so that a child process that needs one module loads one module.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoohub.weights.checker import CheckReport as CheckReport
+    from zoohub.weights.checker import Level as Level
+    from zoohub.weights.checker import Verdict as Verdict
+    from zoohub.weights.checker import check as check
+    from zoohub.weights.puller import Plan as Plan
+    from zoohub.weights.puller import is_trusted as is_trusted
+    from zoohub.weights.puller import local as local
+    from zoohub.weights.puller import plan as plan
+    from zoohub.weights.puller import pull as pull
+    from zoohub.weights.storage import Manifest as Manifest
+    from zoohub.weights.storage import Store as Store
+    from zoohub.weights.storage import store as store
+    from zoohub.weights.templates import render_chat_template as render_chat_template
+
+_HOME = {
+    "CheckReport": "checker",
+    "Level": "checker",
+    "Manifest": "storage",
+    "Plan": "puller",
+    "Store": "storage",
+    "Verdict": "checker",
+    "check": "checker",
+    "is_trusted": "puller",
+    "local": "puller",
+    "plan": "puller",
+    "pull": "puller",
+    "render_chat_template": "templates",
+    "store": "storage",
+}
 
 __all__ = [
     "CheckReport",
@@ -16,5 +51,15 @@ __all__ = [
     "local",
     "plan",
     "pull",
+    "render_chat_template",
     "store",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

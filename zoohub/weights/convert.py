@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from zoohub.errors import MissingDependency, UnsafeFile, WeightsError
+from zoohub.weights import children
 from zoohub.weights.formats import safetensors
 
-_CHILD = Path(__file__).with_name("_convert_child.py")
 _GIB = 1 << 30
 
 
@@ -36,8 +34,8 @@ class Converted:
 def convert(pickle: Path, output: Path, *, name: str = "") -> Converted:
     """Write the tensors of `pickle` (a PyTorch file) to `output` as safetensors; the pickle stays as it is.
 
-    The child reads with `weights_only=True`, has no network, may start no program and write no more than the
-    pickle's size, and is limited in memory and time. `name` is what messages call the pickle.
+    The child reads with `weights_only=True`, has no network, may start no program, and is limited in memory,
+    time and the size of what it writes. `name` is what messages call the pickle.
 
     Raises:
         MissingDependency: torch is not installed; UnsafeFile: the pickle holds more than tensors, or
@@ -70,12 +68,11 @@ def convert(pickle: Path, output: Path, *, name: str = "") -> Converted:
 def _run(pickle: Path, output: Path, scratch: str, size: int, name: str) -> dict[str, Any]:
     memory = 4 * size + _GIB
     seconds = 60 + size // (20 << 20)
-    command = [sys.executable, "-I", str(_CHILD), str(pickle), str(output), str(memory), str(seconds),
-               str(2 * size + (1 << 20))]  # fmt: skip
+    command = children.command("convert_pickle", pickle, output, memory, seconds, 2 * size + (1 << 20))
     try:
         done = subprocess.run(
-            command, cwd=scratch, env=_environment(scratch), stdin=subprocess.DEVNULL, capture_output=True,
-            timeout=3 * seconds, check=False,
+            command, cwd=scratch, env=children.environment(scratch), stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=3 * seconds, check=False,
         )  # fmt: skip
         answer = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
@@ -86,20 +83,6 @@ def _run(pickle: Path, output: Path, scratch: str, size: int, name: str) -> dict
     if not isinstance(answer, dict):
         raise WeightsError(f"The conversion of {name} gave no answer.")
     return answer
-
-
-def _environment(scratch: str) -> dict[str, str]:
-    """No token, no proxy, no home: what the system needs to load libraries, and a place for scratch."""
-    kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG")
-    environment = {key: os.environ[key] for key in kept if key in os.environ}
-    return {
-        **environment,
-        "HOME": scratch,
-        "TMPDIR": scratch,
-        "TMP": scratch,
-        "TEMP": scratch,
-        "OMP_NUM_THREADS": "1",
-    }
 
 
 def _verify(output: Path, described: Mapping[str, tuple[tuple[int, ...], str]], name: str) -> None:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from zoohub.errors import DigestMismatch, SourceError, WeightsError
 from zoohub.registry import ModelFile
 from zoohub.registry.sources import Files
-from zoohub.weights.store import CHUNK, PARTIAL, Repo, StoredFile, full_disk
+from zoohub.weights.storage import CHUNK, PARTIAL, Repo, StoredFile, full_disk
 
 ATTEMPTS = 5
 

@@ -1,10 +1,12 @@
 """A bare state dict gets the folder that its library loads: configuration and tensor names.
 
 What to make of it stands in the record's `config`:
-    layout          "timm" | "transformers"
-    architecture    timm: the model's name, for example "mobilenetv2_100"
-    pretrained_cfg  timm: input_size, mean, std, interpolation, crop_pct ...
-    num_classes     timm: how many labels; 1000 of ImageNet get their names
+    layout          "timm" or "transformers"
+    architecture    the library's name of it, for example "mobilenetv2_100"
+    input_size, mean, std, interpolation, crop_pct ...    what goes in (timm)
+    num_classes     how many labels; labels: their names, or "imagenet-1k"
+    convert.keys    "in-order": the tensors are those of the architecture, in its order, under other names
+    pooling, normalize, embed_dim, max_tokens    how a text encoder makes one vector of a text
 """
 
 from __future__ import annotations
@@ -25,29 +27,58 @@ _INPUT = (
 )  # fmt: skip
 
 
+_MODES = {
+    "mean": "mean_tokens", "cls": "cls_token", "max": "max_tokens", "lasttoken": "lasttoken",
+    "weightedmean": "weightedmean_tokens", "mean_sqrt_len": "mean_sqrt_len_tokens",
+}  # fmt: skip
+
+
 def timm_folder(converted: Converted, config: Mapping[str, Any], target: Path) -> dict[str, bytes]:
     """Write the tensors to `target` under timm's names; returns the other files of the folder.
-
-    The tensors are matched in order by shape: the architectures are the same, only the names differ.
 
     Raises:
         WeightsError: number or shapes of the tensors are not those of the architecture.
     """
     architecture = config["architecture"]
     shapes, known = _architecture(architecture, int(config.get("num_classes", 1000)))
-    ours = [name for name in converted.names if not name.endswith("num_batches_tracked")]
-    theirs = [name for name in shapes if not name.endswith("num_batches_tracked")]
-    names = dict(zip(ours, theirs, strict=False))
-    wrong = next((old for old, new in names.items() if converted.shapes[old] != shapes[new]), None)
-    if len(ours) != len(theirs) or wrong:
-        detail = (
-            f"{len(ours)} tensors for {len(theirs)}"
-            if wrong is None
-            else f"{wrong!r} does not fit {names[wrong]!r}"
-        )
-        raise WeightsError(f"The weights are not those of timm's {architecture}: {detail}.")
+    names = _matched(converted, shapes, in_order=config.get("convert", {}).get("keys") == "in-order")
+    if isinstance(names, str):
+        raise WeightsError(f"The weights are not those of timm's {architecture}: {names}.")
     safetensors.rename(converted.path, target, names, {"format": "pt"})
     return {"config.json": _timm_config(config, known)}
+
+
+def sentence_files(config: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files from which sentence-transformers knows how one vector is made of a text's tokens."""
+    modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    modules += [("2_Normalize", "Normalize")] if config.get("normalize") else []
+    listed = [
+        {"idx": at, "name": str(at), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for at, (path, kind) in enumerate(modules)
+    ]
+    pooling = {
+        "word_embedding_dimension": config["embed_dim"],
+        f"pooling_mode_{_MODES[config['pooling']]}": True,
+    }
+    files: dict[str, Any] = {"modules.json": listed, "1_Pooling/config.json": pooling}
+    if config.get("max_tokens"):
+        files["sentence_bert_config.json"] = {"max_seq_length": config["max_tokens"], "do_lower_case": False}
+    return {path: json.dumps(data, indent=1).encode() for path, data in files.items()}
+
+
+def _matched(
+    converted: Converted, shapes: Mapping[str, tuple[int, ...]], *, in_order: bool
+) -> dict[str, str] | str:
+    """Each of the tensors' names with its name in the architecture, or why there is none, in words."""
+    ours = [name for name in converted.names if not name.endswith("num_batches_tracked")]
+    theirs = [name for name in shapes if not name.endswith("num_batches_tracked")]
+    if len(ours) != len(theirs):
+        return f"{len(ours)} tensors for {len(theirs)}"
+    names = dict(zip(ours, theirs, strict=True)) if in_order else {name: name for name in ours}
+    for old, new in names.items():
+        if new not in shapes or converted.shapes[old] != shapes[new]:
+            return f"{old!r} does not fit {new!r}"
+    return names
 
 
 def _architecture(name: str, classes: int) -> tuple[dict[str, tuple[int, ...]], dict[str, Any]]:
@@ -72,14 +103,15 @@ def _timm_config(config: Mapping[str, Any], known: Mapping[str, Any]) -> bytes:
     """timm's config.json. What the record leaves open about the input is that of the architecture."""
     classes = int(config.get("num_classes", 1000))
     data: dict[str, Any] = {"architecture": config["architecture"], "num_classes": classes}
-    labels = config.get("labels") or config.get("label_names")
-    if labels:
-        data["label_names"] = list(labels)
-    elif classes == 1000:
+    labels = config.get("labels")
+    if isinstance(labels, str):
         from timm.data import ImageNetInfo
 
-        info = ImageNetInfo("imagenet-1k")
+        info = ImageNetInfo(labels)
         data["label_names"] = info.label_names()
         data["label_descriptions"] = info.label_descriptions(as_dict=True)
-    data["pretrained_cfg"] = {**known, "num_classes": classes, **config.get("pretrained_cfg", {})}
+    elif labels:
+        data["label_names"] = list(labels)
+    stated = {key: config[key] for key in _INPUT if key in config}
+    data["pretrained_cfg"] = {**known, **stated, "num_classes": classes}
     return json.dumps(data, indent=1, ensure_ascii=False).encode()

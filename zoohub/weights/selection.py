@@ -10,16 +10,17 @@ from pathlib import PurePosixPath
 from zoohub.registry import ModelFile
 
 PICKLES = (
-    ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npz", ".npy", ".dill", ".th", ".mar",
+    ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill", ".th", ".mar",
 )  # fmt: skip
 OTHER_WEIGHTS = (
     ".h5", ".keras", ".msgpack", ".ot", ".gguf", ".ggml", ".tflite", ".pb", ".mlmodel", ".llamafile",
     ".nemo", ".pte", ".caffemodel", ".params", ".pdparams",
 )  # fmt: skip
+WEIGHT_SUFFIXES = (".safetensors", ".onnx", *PICKLES)
 _ONNX_DATA = (".onnx", ".onnx_data", ".onnx.data", ".onnx_data_1")
 _HELPERS = (
     ".json", ".jsonl", ".txt", ".md", ".model", ".jinja", ".yaml", ".yml", ".vocab", ".bpe", ".tiktoken",
-    ".spm", ".toml", ".cfg", ".csv", ".tsv", ".dic", ".mvn",
+    ".spm", ".toml", ".cfg", ".csv", ".tsv", ".dic", ".mvn", ".npy", ".npz",
 )  # fmt: skip
 _LEGAL = (
     "license", "licence", "notice", "copying", "readme", "use_policy", "copyright", "authors", "citation",

@@ -75,7 +75,7 @@ def scan(path: Path) -> Scan:
                 return _scan_numpy(stream)
             stream.seek(0)
             return _judge(*_all_imports(stream))
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (OSError, struct.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         return Scan(problem=f"it cannot be read ({error})")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -16,14 +16,15 @@ from zoohub.errors import NotPulled, SourceError, UnsafeFile, UsageError, Weight
 from zoohub.registry import ModelFile, ModelId, ModelRecord
 from zoohub.registry.sources import Files, source
 from zoohub.weights import names
-from zoohub.weights.check import CheckReport, Level, check_files, needs_code
+from zoohub.weights.checker import CheckReport, Level, check_files, needs_code
 from zoohub.weights.convert import convert as convert_pickle
 from zoohub.weights.fetch import fetch
-from zoohub.weights.layout import WEIGHTS, timm_folder
-from zoohub.weights.selection import Selection, select
-from zoohub.weights.store import PARTIAL, Manifest, Repo, StoredFile, full_disk, sha256_of, store
+from zoohub.weights.layout import WEIGHTS, sentence_files, timm_folder
+from zoohub.weights.selection import WEIGHT_SUFFIXES, Selection, select
+from zoohub.weights.storage import PARTIAL, Manifest, Repo, StoredFile, full_disk, sha256_of, store
 
 WORKERS = 4
+_CATALOG = ("pypi", "torchvision")  # sources whose records come with zoohub, not from a server
 _SMALL = 16 << 20  # bytes: configurations up to here are fetched and judged before the weights are
 
 
@@ -162,7 +163,7 @@ def _named_revision(text: str) -> str | None:
 def _is_pinned(record: ModelRecord) -> bool:
     """The revision cannot move: a commit, or the version of a package."""
     revision = record.revision or ""
-    return record.source in ("pypi", "torchvision") or (len(revision) == 40 and revision.isalnum())
+    return record.source in _CATALOG or (len(revision) == 40 and revision.isalnum())
 
 
 def _not_pulled(record: ModelRecord) -> NotPulled:
@@ -173,7 +174,7 @@ def _not_pulled(record: ModelRecord) -> NotPulled:
 
 
 def _own_folder(record: ModelRecord, options: Options) -> Path:
-    from zoohub.weights.check import check
+    from zoohub.weights.checker import check
 
     folder = Path(record.model_id.name)
     if not folder.is_dir():
@@ -201,14 +202,17 @@ def _first_that_answers(record: ModelRecord, options: Options, here: Path | None
 
 
 def _candidates(record: ModelRecord) -> list[ModelRecord]:
-    """The same weights in each place; a mirror has its own revisions, but the record's digests count."""
-    mirrors = []
+    """The model in each place. A mirror may word its card otherwise, but its weights must be the same."""
+    weights = tuple(file for file in record.files if file.path.endswith(WEIGHT_SUFFIXES))
+    found = [record]
     for ident in record.mirrors:
-        parsed = ModelId.parse(ident, folders=False)
-        mirrors.append(
-            replace(record, id=parsed.key, source=parsed.source, revision=parsed.revision, mirrors=())
+        there = ModelId.parse(ident, folders=False)
+        found.append(
+            replace(
+                record, id=there.key, source=there.source, revision=there.revision, files=weights, mirrors=()
+            )
         )
-    return [record, *mirrors]
+    return found
 
 
 class _Pull:
@@ -261,9 +265,8 @@ class _Pull:
 
     def _pinned(self) -> bool:
         """The catalog states the digest of each file."""
-        return self.record.source in ("pypi", "torchvision") and all(
-            file.sha256 for file in self.record.files
-        )
+        files = self.record.files
+        return self.record.source in _CATALOG and bool(files) and all(file.sha256 for file in files)
 
     def _serves(self, done: Manifest, chosen: Selection) -> bool:
         """An earlier pull brought all that is asked for now, and that is still what is promised."""
@@ -355,14 +358,15 @@ class _Pull:
         for file in chosen.convert:
             pickle = made.pop(file.path)
             _say(f"Converting {file.path} to safetensors in a process of its own ...", self.options.progress)
-            for stored in self._converted(file.path, pickle, alone=len(chosen.convert) == 1):
-                made[stored.path] = stored
+            made |= self._converted(file.path, pickle, alone=len(chosen.convert) == 1)
             dropped[file.path] = pickle.sha256
+        if self.record.config.get("pooling") and "modules.json" not in made:
+            made = self._added(sentence_files(self.record.config)) | made
         for sha256 in set(dropped.values()) - {stored.sha256 for stored in made.values()}:
             self.repo.blob(sha256).unlink(missing_ok=True)
         return tuple(sorted(made.values(), key=lambda stored: stored.path)), dropped
 
-    def _converted(self, path: str, pickle: StoredFile, *, alone: bool) -> list[StoredFile]:
+    def _converted(self, path: str, pickle: StoredFile, *, alone: bool) -> dict[str, StoredFile]:
         config = self.record.config
         with ExitStack() as stack:
             target = self.repo.blobs / f"{pickle.sha256}.safetensors{PARTIAL}"
@@ -374,10 +378,11 @@ class _Pull:
                 stack.callback(renamed.unlink, missing_ok=True)
                 others = timm_folder(done, config, renamed)
                 target = renamed
-            return [
-                *(replace(self.repo.add(data), path=name) for name, data in others.items()),
-                self._land(target, _safetensors_name(path, alone=alone), pickle.sha256),
-            ]
+            new = _safetensors_name(path, alone=alone)
+            return {**self._added(others), new: self._land(target, new, pickle.sha256)}
+
+    def _added(self, files: Mapping[str, bytes]) -> dict[str, StoredFile]:
+        return {path: replace(self.repo.add(data), path=path) for path, data in files.items()}
 
     def _land(self, partial: Path, path: str, made_from: str) -> StoredFile:
         size, sha256 = partial.stat().st_size, sha256_of(partial)

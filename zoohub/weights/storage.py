@@ -113,6 +113,14 @@ class Repo:
         folder = self.snapshot(manifest.revision)
         return all(_size(folder / file.path) == file.size for file in manifest.files)
 
+    def damaged(self, manifest: Manifest) -> list[StoredFile]:
+        """The files of a manifest whose bytes are not what they were; every byte is read."""
+        return [
+            file
+            for file in manifest.files
+            if _size(self.blob(file.sha256)) != file.size or sha256_of(self.blob(file.sha256)) != file.sha256
+        ]
+
     @contextmanager
     def lock(self, say: Any = None) -> Iterator[None]:
         """One process at a time writes a model; the lock falls with its process."""
