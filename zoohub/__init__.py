@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zoohub.registry import get as get
     from zoohub.registry import open_registry as open_registry
     from zoohub.registry import search as search
+    from zoohub.weights import pull as pull
 
 __version__ = "0.1.0"
 
@@ -27,12 +28,13 @@ _HOME = {
     "Registry": "zoohub.registry",
     "get": "zoohub.registry",
     "open_registry": "zoohub.registry",
+    "pull": "zoohub.weights",
     "search": "zoohub.registry",
     "errors": "zoohub",
     "tasks": "zoohub",
 }
 
-__all__ = ["Card", "ModelRecord", "Registry", "errors", "get", "open_registry", "search", "tasks"]
+__all__ = ["Card", "ModelRecord", "Registry", "errors", "get", "open_registry", "pull", "search", "tasks"]
 
 
 def __getattr__(name: str) -> Any:

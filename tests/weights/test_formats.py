@@ -46,7 +46,7 @@ BROKEN = {
     "deep": (make(b'{"a":' * 60_000 + b"1" + b"}" * 60_000, b""), "deep"),
     "a key twice": (make(b'{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},'
                          b'"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}'), "twice"),
-    "an inner key twice": (make(b'{"a":{"dtype":"F32","shape":[4],"shape":[4],"data_offsets":[0,16]}}'), "twice"),
+    "an inner key twice": (make(b'{"a":{"dtype":"F32","dtype":"F32","data_offsets":[0,16]}}'), "twice"),
     "overlap": (make({"a": entry(0, 12), "b": entry(8, 16)}), "overlaps"),
     "hole": (make({"a": entry(0, 4), "b": entry(8, 16)}), "unused"),
     "bytes left over": (make({"a": entry(0, 8)}), "the file holds"),
@@ -321,14 +321,14 @@ NEEDS_CODE = {
     "kernel in a part": ("config.json", {"vision": {"attn_implementation": {"": "someone/kernel:fn"}}}),
     "custom generate": ("generation_config.json", {"custom_generate": "someone/generate"}),
     "trust_remote_code": ("config.json", {"trust_remote_code": True}),
-    "sentence-transformers module": ("modules.json", [{"idx": 0, "path": "", "type": "custom_st.Transformer"}]),
+    "sentence-transformers module": ("modules.json", [{"idx": 0, "path": "", "type": "own.Transformer"}]),
     "diffusers component": ("model_index.json", {"_class_name": "P", "unet": ["my_unet", "UNet"]}),
-    "peft base class": ("adapter_config.json", {"auto_mapping": {"base_model_class": "X", "parent_library": "evil.m"}}),
+    "peft base class": ("adapter_config.json", {"auto_mapping": {"parent_library": "evil.m"}}),
 }  # fmt: skip
 FINE = {
     "plain": ("config.json", {"model_type": "bert", "auto_map": None, "_attn_implementation": "sdpa"}),
     "modules": ("modules.json", [{"idx": 0, "path": "", "type": "sentence_transformers.models.Transformer"}]),
-    "diffusers": ("model_index.json", {"unet": ["diffusers", "UNet2DConditionModel"], "safety": [None, None]}),
+    "diffusers": ("model_index.json", {"unet": ["diffusers", "UNet2D"], "safety": [None, None]}),
     "peft": ("adapter_config.json", {"auto_mapping": {"base_model_class": "BertModel",
                                                       "parent_library": "transformers.models.bert"}}),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""A small hub on this machine that speaks the part of the Hugging Face API that a download needs, and can fail.
+"""A small hub that speaks the part of the Hugging Face API that a download needs, and can fail.
 
 Files are given as {model id: {path: bytes}}. `faults` says what to do with the next downloads of a path:
 ("cut", n) ends the connection after n bytes, ("flip", n) turns one bit of byte n, ("status", code) refuses,
@@ -150,7 +150,7 @@ class TinyHub:
 
     @staticmethod
     def _lfs(data: bytes) -> dict[str, Any]:
-        """Files of more than 1 KiB count as large here: known by their SHA-256, smaller ones by git's SHA-1."""
+        """Files of more than 1 KiB are known by their SHA-256, smaller ones by git's SHA-1 only."""
         if len(data) <= 1024:
             return {"blobId": git_oid(data)}
         sha256 = hashlib.sha256(data).hexdigest()

@@ -84,8 +84,8 @@ def list_models(format: str) -> None:
 
     rows = [
         {"id": manifest.id, "revision": manifest.revision, "files": len(manifest.files),
-         "size": manifest.size, "bytes": human_bytes(manifest.size), "partial": manifest.partial, "trusted": manifest.trusted,
-         "path": str(repo.snapshot(manifest.revision))}
+         "size": manifest.size, "bytes": human_bytes(manifest.size), "partial": manifest.partial,
+         "trusted": manifest.trusted, "path": str(repo.snapshot(manifest.revision))}
         for repo, manifest in open_store().models()
     ]  # fmt: skip
     emit(rows, ["id", "revision", "files", "bytes", "path"], format)
