@@ -101,7 +101,8 @@ def plan(
     with source(record.source).open(record) as files:
         repo = store().repo(record.model_id)
         listed = _promised(record, files.files)
-        chosen = select(listed, include=include, exclude=exclude, code=bool(trust))
+        curated = _is_curated(record)
+        chosen = select(listed, include=include, exclude=exclude, code=bool(trust), curated=curated)
         present = sum(file.size or 0 for file in (*chosen.take, *chosen.convert)
                       if file.sha256 and repo.blob(file.sha256).is_file())  # fmt: skip
         return Plan(record.id, files.revision or "", chosen, present)
@@ -164,6 +165,12 @@ def _is_pinned(record: ModelRecord) -> bool:
     """The revision cannot move: a commit, or the version of a package."""
     revision = record.revision or ""
     return record.source in _CATALOG or (len(revision) == 40 and revision.isalnum())
+
+
+def _is_curated(record: ModelRecord) -> bool:
+    """The catalog lists the files of the model and states the digest of each."""
+    files = record.files
+    return record.source in _CATALOG and bool(files) and all(file.sha256 for file in files)
 
 
 def _not_pulled(record: ModelRecord) -> NotPulled:
@@ -247,26 +254,27 @@ class _Pull:
 
     def _choose(self, listed: Sequence[ModelFile]) -> Selection:
         options = self.options
-        chosen = select(listed, include=options.include, exclude=options.exclude, code=self.trusted)
+        chosen = select(
+            listed,
+            include=options.include,
+            exclude=options.exclude,
+            code=self.trusted,
+            curated=_is_curated(self.record),
+        )
         if not chosen.take and not chosen.convert:
             raise WeightsError(
                 f"{self.record.id} has no file to pull.", "See its files: zoo pull MODEL --dry-run"
             )
-        if options.partial and not options.convert and not self._pinned():
+        if options.partial and not options.convert and not _is_curated(self.record):
             left = [(file, "a pickle") for file in chosen.convert]
             return replace(chosen, convert=(), leave=(*chosen.leave, *left))
-        if chosen.convert and not options.convert and not self._pinned():
+        if chosen.convert and not options.convert and not _is_curated(self.record):
             ident, path = self.record.id, chosen.convert[0].path
             raise UnsafeFile(
                 f"{ident} has its weights as a pickle ({path}), which can run code.",
                 f"Convert it in a process of its own, to keep the numbers only: zoo pull {ident} --convert",
             )
         return chosen
-
-    def _pinned(self) -> bool:
-        """The catalog states the digest of each file."""
-        files = self.record.files
-        return self.record.source in _CATALOG and bool(files) and all(file.sha256 for file in files)
 
     def _serves(self, done: Manifest, chosen: Selection) -> bool:
         """An earlier pull brought all that is asked for now, and that is still what is promised."""

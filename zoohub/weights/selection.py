@@ -48,14 +48,16 @@ def select(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     code: bool = False,
+    curated: bool = False,
 ) -> Selection:
     """Choose among `files`.
 
     Safetensors are taken where there are any, else ONNX, else the pickles are proposed for conversion.
     `include` and `exclude` are shell patterns on the whole path and replace that choice; `code` takes the
-    Python files too. A pickle is only ever proposed for conversion.
+    Python files too. Of `curated` files, which the catalog lists one by one, all are taken. A pickle is only
+    ever proposed for conversion.
     """
-    reasons = _choose(files, code) if not include else {}
+    reasons = {} if include or curated else _choose(files, code)
     take: list[ModelFile] = []
     convert: list[ModelFile] = []
     leave: list[tuple[ModelFile, str]] = []
