@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoohub import errors as errors
     from zoohub import tasks as tasks
+    from zoohub.adapters import Model as Model
+    from zoohub.adapters import load as load
     from zoohub.cards import Card as Card
     from zoohub.registry import ModelRecord as ModelRecord
     from zoohub.registry import Registry as Registry
@@ -24,9 +26,11 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Card": "zoohub.cards",
+    "Model": "zoohub.adapters",
     "ModelRecord": "zoohub.registry",
     "Registry": "zoohub.registry",
     "get": "zoohub.registry",
+    "load": "zoohub.adapters",
     "open_registry": "zoohub.registry",
     "pull": "zoohub.weights",
     "search": "zoohub.registry",
@@ -34,7 +38,19 @@ _HOME = {
     "tasks": "zoohub",
 }
 
-__all__ = ["Card", "ModelRecord", "Registry", "errors", "get", "open_registry", "pull", "search", "tasks"]
+__all__ = [
+    "Card",
+    "Model",
+    "ModelRecord",
+    "Registry",
+    "errors",
+    "get",
+    "load",
+    "open_registry",
+    "pull",
+    "search",
+    "tasks",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,65 @@
+"""Whisper on long sound: zoohub beside the pipeline of transformers, same files, same text.
+
+    python benchmarks/speech.py --model FOLDER --sound FILE [--seconds 600] [--repeats 1]
+
+Prints one JSON line: seconds of each, their ratio (above 1: zoohub is faster), and whether the texts are equal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from statistics import median
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True, help="a Whisper folder")
+    parser.add_argument("--sound", required=True, help="a recording; it is repeated to --seconds")
+    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--repeats", type=int, default=1)
+    args = parser.parse_args()
+
+    import numpy as np
+    import torch
+    from transformers import pipeline
+    from transformers.utils import logging
+
+    import zoohub
+    from zoohub.adapters.sound import read_audio
+
+    logging.set_verbosity_error()
+    once = read_audio(args.sound, 16_000)
+    sound = np.tile(once, -(-args.seconds * 16_000 // len(once)))[: args.seconds * 16_000]
+    ours = zoohub.load(args.model)
+    peer = pipeline("automatic-speech-recognition", model=args.model, dtype=torch.float32)
+
+    def peer_text() -> str:
+        return peer({"raw": sound, "sampling_rate": 16_000}, return_timestamps=True)["text"].strip()
+
+    def our_text() -> str:
+        return ours.predict(sound, timestamps=True).text
+
+    times: dict[str, list[float]] = {"zoohub": [], "pipeline": []}
+    texts: dict[str, str] = {}
+    for name, work in (("zoohub", our_text), ("pipeline", peer_text)) * args.repeats:
+        seconds, texts[name] = timed(work)
+        times[name].append(seconds)
+    middle = {name: round(median(values), 2) for name, values in times.items()}
+    print(json.dumps({
+        "benchmark": "whisper", "audio_seconds": args.seconds, **middle,
+        "ratio": round(middle["pipeline"] / middle["zoohub"], 3), "equal_text": texts["zoohub"] == texts["pipeline"],
+        "words": len(texts["zoohub"].split()),
+    }))  # fmt: skip
+
+
+def timed(work: Callable[[], str]) -> tuple[float, str]:
+    start = time.perf_counter()
+    text = work()
+    return time.perf_counter() - start, text
+
+
+if __name__ == "__main__":
+    main()
