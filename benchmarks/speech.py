@@ -2,7 +2,7 @@
 
     python benchmarks/speech.py --model FOLDER --sound FILE [--seconds 600] [--repeats 1]
 
-Prints one JSON line: seconds of each, their ratio (above 1: zoohub is faster), and whether the texts are equal.
+Prints one JSON line: seconds of each, their ratio (above 1: zoohub is faster), whether the texts are equal.
 """
 
 from __future__ import annotations
@@ -48,11 +48,15 @@ def main() -> None:
         seconds, texts[name] = timed(work)
         times[name].append(seconds)
     middle = {name: round(median(values), 2) for name, values in times.items()}
-    print(json.dumps({
-        "benchmark": "whisper", "audio_seconds": args.seconds, **middle,
-        "ratio": round(middle["pipeline"] / middle["zoohub"], 3), "equal_text": texts["zoohub"] == texts["pipeline"],
+    result = {
+        "benchmark": "whisper",
+        "audio_seconds": args.seconds,
+        **middle,
+        "ratio": round(middle["pipeline"] / middle["zoohub"], 3),
+        "equal_text": texts["zoohub"] == texts["pipeline"],
         "words": len(texts["zoohub"].split()),
-    }))  # fmt: skip
+    }
+    print(json.dumps(result))
 
 
 def timed(work: Callable[[], str]) -> tuple[float, str]:
