@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
 import pickle
-import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,27 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.weights.hostile import GOOD, Evil, entry, make, onnx_model
 from zoohub.weights.formats import configs, onnx, pickles, safetensors
 
 # --- safetensors --------------------------------------------------------------------------------
 
-
-def make(header: Any, data: bytes = b"\0" * 16, length: int | None = None) -> bytes:
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return struct.pack("<Q", len(text) if length is None else length) + text + data
-
-
-def entry(begin: int, end: int, shape: list[int] | None = None, dtype: str = "F32") -> dict[str, Any]:
-    return {
-        "dtype": dtype,
-        "shape": [(end - begin) // 4] if shape is None else shape,
-        "data_offsets": [begin, end],
-    }
-
-
-GOOD = make(
-    {"__metadata__": {"format": "pt"}, "a": entry(0, 8), "b": entry(8, 16), "empty": entry(16, 16, [0])}
-)
 
 BROKEN = {
     "too short": (b"\1\2", "too short"),
@@ -120,11 +102,6 @@ def test_any_bytes_are_read_or_refused_never_a_crash(tmp_path_factory: Any, junk
 
 
 # --- pickles ------------------------------------------------------------------------------------
-
-
-class Evil:
-    def __reduce__(self) -> Any:
-        return __import__("os").system, ("echo pwned > /tmp/never",)
 
 
 def scan(tmp_path: Path, data: bytes, name: str = "x.bin") -> pickles.Scan:
@@ -223,36 +200,6 @@ def test_any_bytes_are_scanned_without_a_crash(tmp_path_factory: Any, data: byte
 
 
 # --- ONNX ---------------------------------------------------------------------------------------
-
-
-def onnx_model(location: str | None = None, domain: str = "", nested: bool = False, **entries: str) -> bytes:
-    """A model made by the onnx library, whose weight lies in `location` if that is given."""
-    library = pytest.importorskip("onnx")
-    from onnx import TensorProto, helper
-
-    weight = helper.make_tensor("w", TensorProto.FLOAT, [2], [1.0, 2.0])
-    if location is not None:
-        weight.ClearField("float_data")
-        weight.data_location = TensorProto.EXTERNAL
-        for key, value in {"location": location, **entries}.items():
-            weight.external_data.add(key=key, value=value)
-    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])
-    if nested:  # the weight sits in a branch of an If node
-        inner = helper.make_graph(
-            [helper.make_node("Identity", ["w"], ["z"])],
-            "inner",
-            [],
-            [helper.make_tensor_value_info("z", TensorProto.FLOAT, [2])],
-            [weight],
-        )
-        node = helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)
-        inputs = [helper.make_tensor_value_info("c", TensorProto.BOOL, [])]
-        graph = helper.make_graph([node], "g", inputs, [output])
-    else:
-        graph = helper.make_graph([helper.make_node("Identity", ["w"], ["y"])], "g", [], [output], [weight])
-    opsets = [helper.make_opsetid("", 17)] + ([helper.make_opsetid(domain, 1)] if domain else [])
-    assert library
-    return bytes(helper.make_model(graph, opset_imports=opsets).SerializeToString())
 
 
 def read_onnx(tmp_path: Path, data: bytes) -> onnx.Graph:

@@ -16,7 +16,7 @@ from zoohub.errors import MissingDependency, UnsafeFile, WeightsError
 from zoohub.weights import children
 from zoohub.weights.formats import safetensors
 
-_GIB = 1 << 30
+_SPARE_MEMORY = 1 << 30  # bytes beyond four times the pickle
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def convert(pickle: Path, output: Path, *, name: str = "") -> Converted:
 
 
 def _run(pickle: Path, output: Path, scratch: str, size: int, name: str) -> dict[str, Any]:
-    memory = 4 * size + _GIB
+    memory = 4 * size + _SPARE_MEMORY
     seconds = 60 + size // (20 << 20)
     command = children.command("convert_pickle", pickle, output, memory, seconds, 2 * size + (1 << 20))
     try:
