@@ -87,11 +87,12 @@ class Whisper(Recognizer):
     """Encoder and decoder over 30 seconds of log-mel features; longer sound is followed window by window.
 
     Options: `language` (a code such as "en" or "zh"; None: heard from the sound), `timestamps` (True: segments,
-    "word": one segment a word), `translate` (into English).
+    "word": one segment a word), `translate` (into English), `beams` (how many readings are followed at once: more is
+    slower and at times better).
     """
 
     plan = Plan(items=8, window=64, workers=2)
-    options = MappingProxyType({"language": None, "timestamps": False, "translate": False})
+    options = MappingProxyType({"language": None, "timestamps": False, "translate": False, "beams": 1})
 
     def open(self) -> None:
         """Through transformers' own classes; weights of half precision are widened on the CPU."""
@@ -110,6 +111,7 @@ class Whisper(Recognizer):
         language: str | None = None,
         timestamps: bool | str = False,
         translate: bool = False,
+        beams: int = 1,
         **_: Any,
     ) -> list[Transcript]:
         """One transcript a recording; recordings beyond 30 seconds are generated with time stamps, as Whisper needs."""
@@ -118,7 +120,7 @@ class Whisper(Recognizer):
         self._check(language, timestamps, translate)
         long = max(map(len, samples)) > self.extractor.n_samples
         batch = self._inputs(self._features(samples, long))
-        settings: dict[str, Any] = {"return_timestamps": bool(timestamps) or long}
+        settings: dict[str, Any] = {"return_timestamps": bool(timestamps) or long, "num_beams": beams}
         languages: list[str | None] = ["en"] * len(samples)
         if self.multilingual:
             languages = [language] * len(samples) if language else self._heard(batch["input_features"])
