@@ -67,10 +67,7 @@ def unpack(packed: bytes) -> int:
     if len(packed) == _BYTES:
         return int.from_bytes(packed, "little")
     if is_few(packed):
-        bits = bytearray(_BYTES)
-        for slot in numbers(packed):
-            bits[slot >> 3] |= 1 << (slot & 7)
-        return int.from_bytes(bits, "little")
+        return from_members(numbers(packed))
     return int.from_bytes(zlib.decompressobj().decompress(packed), "little")
 
 
@@ -84,6 +81,19 @@ def union(packed: Iterable[bytes]) -> int:
         else:
             rest |= unpack(each)
     return rest | int.from_bytes(bits, "little")
+
+
+def from_members(slots: Iterable[int]) -> int:
+    """The set of these slots."""
+    bits = bytearray(_BYTES)
+    for slot in slots:
+        bits[slot >> 3] |= 1 << (slot & 7)
+    return int.from_bytes(bits, "little")
+
+
+def to_bytes(bits: int) -> bytes:
+    """A set as bytes: slot n is bit n % 8 of byte n // 8. For testing many slots one by one."""
+    return bits.to_bytes(_BYTES, "little")
 
 
 def members(bits: int) -> Iterator[int]:

@@ -7,15 +7,17 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from zoohub.errors import InvalidModelId, InvalidRecord
-from zoohub.registry.records import SOURCES, ModelId, ModelRecord
+from zoohub.registry.records import DEFAULT_SOURCE, SOURCES, ModelId, ModelRecord
 
 MAX_DOC = 4 << 20  # bytes of JSON; a record beyond that is no model card but an accident or an attack
 MAX_ITEMS = 20_000  # tags, languages, datasets ... of one record
@@ -64,9 +66,17 @@ _LISTS = ("tasks", "languages", "datasets", "formats", "tags", "mirrors")
 _NESTED = {  # with what an entry must have
     "license_evidence": ("kind", str), "base_models": ("id", str), "files": ("path", str), "metrics": ("metric", str),
 }  # fmt: skip
-_SCALARS = tuple(name for name in _DEFAULTS if name not in (*_LISTS, *_NESTED, "config"))
+_PLAIN = tuple(name for name in _DEFAULTS if name not in (*_NESTED, "config"))
 _NUMBERS = tuple(_MOST)
-_TEXTS = tuple(name for name in _SCALARS if name not in (*_NUMBERS, "gated"))
+_TEXTS = tuple(name for name in _PLAIN if name not in (*_LISTS, *_NUMBERS, "gated"))
+_NOTHING = tuple(_DEFAULTS[name] for name in _PLAIN)
+# Read together, for speed: a bulk load passes here for every record.
+_plain, _lists, _nested, _numbers, _texts = (
+    attrgetter(*names) for names in (_PLAIN, _LISTS, _NESTED, _NUMBERS, _TEXTS)
+)
+# What nearly every hub id looks like; the parser judges the others.
+_COMMON_ID = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*/[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
+_TEXT_TYPES = {str, type(None)}
 
 
 def key_of(record_id: str) -> str:
@@ -87,28 +97,25 @@ def validated(record: ModelRecord) -> ModelRecord:
 
 
 def _fault(record: ModelRecord) -> str | None:
-    for name in _TEXTS:
-        value = getattr(record, name)
-        if value is not None and not isinstance(value, str):
-            return f"{name} is {type(value).__name__}, not a text"
-    for name in _NUMBERS:
-        value = getattr(record, name)
+    if not set(map(type, _texts(record))) <= _TEXT_TYPES:
+        wrong = next(name for name in _TEXTS if type(getattr(record, name)) not in _TEXT_TYPES)
+        return f"{wrong} is {type(getattr(record, wrong)).__name__}, not a text"
+    for name, value in zip(_NUMBERS, _numbers(record), strict=True):
         if value is not None and (type(value) is not int or not 0 <= value <= _MOST[name]):
             return f"{name} is {value!r:.40}, not a possible count"
-    for name in _LISTS:
-        items = getattr(record, name)
-        if len(items) > MAX_ITEMS:
-            return f"it has {len(items)} {name}"
-        if items and not all(map(str.__instancecheck__, items)):
-            return f"{name} holds something that is no text"
-    for name, (attribute, kind) in _NESTED.items():
-        for item in getattr(record, name):
+    for name, items in zip(_LISTS, _lists(record), strict=True):
+        if items and (len(items) > MAX_ITEMS or set(map(type, items)) != {str}):
+            return f"it has {len(items)} {name}, or some that are no texts"
+    for (name, (attribute, kind)), items in zip(_NESTED.items(), _nested(record), strict=True):
+        for item in items:
             if not isinstance(getattr(item, attribute), kind):
                 return f"an entry of {name} has no {attribute}"
     return _identity_fault(record)
 
 
 def _identity_fault(record: ModelRecord) -> str | None:
+    if record.source == DEFAULT_SOURCE and len(record.id) <= 200 and _COMMON_ID.fullmatch(record.id):
+        return None
     if record.source not in SOURCES:
         return f"{record.source!r} is no source"
     if record.source == "folder":
@@ -140,15 +147,11 @@ def pack(record: ModelRecord) -> bytes:
 
 def _sparse(record: ModelRecord) -> dict[str, Any]:
     data: dict[str, Any] = {"id": record.id}
-    for name in _SCALARS:
-        value = getattr(record, name)
-        if value is not None and value != _DEFAULTS[name]:
+    for name, value, nothing in zip(_PLAIN, _plain(record), _NOTHING, strict=True):
+        if value is not None and value != nothing:
             data[name] = value
-    for name in _LISTS:
-        if value := getattr(record, name):
-            data[name] = value
-    for name in _NESTED:
-        if items := getattr(record, name):
+    for name, items in zip(_NESTED, _nested(record), strict=True):
+        if items:
             data[name] = [_stated(item) for item in items]
     if record.config:
         data["config"] = dict(record.config)
@@ -187,11 +190,10 @@ def epoch(date: str | None) -> int | None:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
-def popularity(record: ModelRecord) -> int:
+def popularity(doc: Mapping[str, Any]) -> int:
     """The key of the popularity order: downloads first, likes among equals; models without figures last."""
-    downloads = 0 if record.downloads is None else record.downloads + 1
-    likes = 0 if record.likes is None else record.likes + 1
-    return downloads * LIKES_RANGE + likes
+    downloads, likes = doc.get("downloads", -1), doc.get("likes", -1)
+    return int((downloads + 1) * LIKES_RANGE + likes + 1)
 
 
 def with_license(record: ModelRecord, license: str) -> ModelRecord:

@@ -12,13 +12,14 @@ Any text is answered: what has no meaning (a lone quote, a trailing OR) is left 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any as Value
 
 from zoohub import tasks
-from zoohub.registry.plan import All, Any, Checked, Has, Node, Not, prefix
-from zoohub.registry.records import ModelRecord
-from zoohub.registry.tokens import facet, grams, is_cjk, words
+from zoohub.registry.plan import All, Any, Candidate, Checked, Has, Node, Not, prefix
+from zoohub.registry.tokens import facet, grams, is_cjk, split
 
 MAX_WORDS = 32  # of a search; more are left out
 _ITEM = re.compile(
@@ -72,11 +73,11 @@ def _groups(text: str) -> list[list[_Item]]:
             join = bool(groups)
             continue
         quoted = next((found[kind] for kind in ("quoted", "curly", "corner") if found[kind] is not None), None)
-        parts = words(quoted if quoted is not None else found["plain"])[:budget]
+        parts = split(quoted if quoted is not None else found["plain"])[:budget]
         if not parts:
             continue
         budget -= len(parts)
-        item = _Item(parts, quoted is not None, bool(found["minus"]))
+        item = _Item(tuple(parts), quoted is not None, bool(found["minus"]))
         if join:
             groups[-1].append(item)
         else:
@@ -136,19 +137,23 @@ def _phrase(parts: tuple[str, ...]) -> Node:
     return Checked(likely, partial(_holds_phrase, parts))
 
 
-def _name_holds(word: str, record: ModelRecord) -> bool:
-    return any(word in part for part in (*words(record.name), *words(record.author or "")))
+def _name_holds(word: str, candidate: Candidate) -> bool:
+    if any(word in part for part in split(candidate.key)):
+        return True
+    doc = candidate.doc
+    return any(word in part for part in split(f"{doc.get('name', '')} {doc.get('author', '')}"))
 
 
-def _holds_text(word: str, record: ModelRecord) -> bool:
-    return any(word in part for text in _texts(record) for part in words(text))
+def _holds_text(word: str, candidate: Candidate) -> bool:
+    return any(word in part for text in _texts(candidate.doc) for part in split(text))
 
 
-def _holds_phrase(parts: tuple[str, ...], record: ModelRecord) -> bool:
+def _holds_phrase(parts: tuple[str, ...], candidate: Candidate) -> bool:
     sought = f" {' '.join(parts)} "
-    return any(sought in f" {' '.join(words(text))} " for text in _texts(record))
+    return any(sought in f" {' '.join(split(text))} " for text in _texts(candidate.doc))
 
 
-def _texts(record: ModelRecord) -> tuple[str, ...]:
-    own = record.id.partition(":")[2] if record.source != "hub" else record.id
-    return (own, record.name, record.description or "", *record.tags)
+def _texts(doc: Mapping[str, Value]) -> tuple[str, ...]:
+    id = doc["id"]
+    own = id.partition(":")[2] if doc.get("source") else id
+    return (own, doc.get("name", ""), doc.get("author", ""), doc.get("description", ""), *doc.get("tags", ()))

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 from zoohub.registry import bitmap
 from zoohub.registry.database import Connection
-from zoohub.registry.encoding import LIKES_RANGE, popularity, unpack
+from zoohub.registry.encoding import LIKES_RANGE, popularity, unpack_dict
 from zoohub.registry.tokens import VERSION, index_tokens
 
 _POPULARITY = f"(coalesce(downloads, -1) + 1) * {LIKES_RANGE} + coalesce(likes, -1) + 1"
@@ -51,7 +51,7 @@ def renew(connection: Connection, progress: Progress | None = None) -> int:
         if segment != current:
             _write_segment(connection, current, sets)
             current, sets = segment, _Sets()
-        for token in index_tokens(unpack(doc), *licenses[license]):
+        for token in index_tokens(unpack_dict(doc), *licenses[license]):
             sets[token].append(offset)
         indexed += 1
         if progress and indexed % 10_000 == 0:
@@ -97,7 +97,7 @@ def apply(
     after = _stored(connection, before)
     for model in before:
         if model in after:
-            slots.place(model, popularity(unpack(after[model].doc)))
+            slots.place(model, popularity(unpack_dict(after[model].doc)))
         else:
             slots.release(model)
     # Models that made room for others keep their tokens and change their slot.
@@ -109,10 +109,10 @@ def apply(
     licenses, edits = _licenses(connection), _Edits()
     for model, old in {**before, **unchanged}.items():
         if old and model in old_slots:
-            edits.discard(old_slots[model], index_tokens(unpack(old.doc), *licenses[old.license]))
+            edits.discard(old_slots[model], index_tokens(unpack_dict(old.doc), *licenses[old.license]))
         if model in after:
             new = after[model]
-            edits.add(new_slots[model], index_tokens(unpack(new.doc), *licenses[new.license]))
+            edits.add(new_slots[model], index_tokens(unpack_dict(new.doc), *licenses[new.license]))
     edits.write(connection)
 
 

@@ -7,14 +7,16 @@ few doubtful models checked against the record itself, so that results are exact
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any as Value
 from typing import TypeAlias
 
 from zoohub.registry import bitmap
 from zoohub.registry.database import Connection
+from zoohub.registry.encoding import unpack_dict
 from zoohub.registry.index import marks
-from zoohub.registry.records import ModelRecord
 
 LAST = "\U0010ffff"  # sorts after every character that a token holds
 Sets: TypeAlias = tuple[int, int]
@@ -58,6 +60,19 @@ class Segment:
         return list(segments.values())
 
 
+class Candidate:
+    """A model that may match: its key, and its document, which is only unpacked when asked for."""
+
+    def __init__(self, key: str, packed: bytes) -> None:
+        self.key = key
+        self._packed = packed
+
+    @cached_property
+    def doc(self) -> Mapping[str, Value]:
+        """The sparse dict of its record."""
+        return unpack_dict(self._packed)
+
+
 class Node:
     """A condition on models."""
 
@@ -65,13 +80,13 @@ class Node:
         """(sure, maybe) within a segment."""
         raise NotImplementedError
 
-    def holds(self, segment: Segment, offset: int, record: ModelRecord) -> bool:
-        """Whether the model at `offset` of the segment, which is `record`, meets the condition."""
+    def holds(self, segment: Segment, offset: int, candidate: Candidate) -> bool:
+        """Whether the model at `offset` of the segment, which is `candidate`, meets the condition."""
         sure, maybe = self.sets(segment)
-        return bool(sure >> offset & 1) or (bool(maybe >> offset & 1) and self.check(record))
+        return bool(sure >> offset & 1) or (bool(maybe >> offset & 1) and self.check(candidate))
 
-    def check(self, record: ModelRecord) -> bool:
-        """The condition on the record itself, asked only where the sets leave a doubt."""
+    def check(self, candidate: Candidate) -> bool:
+        """The condition on the model itself, asked only where the sets leave a doubt."""
         raise NotImplementedError
 
     def tokens(self) -> Iterable[str]:
@@ -122,13 +137,13 @@ class Checked(Node):
     """Where `likely` is only likely: each model it names is checked by `test`."""
 
     likely: Node
-    test: Callable[[ModelRecord], bool]
+    test: Callable[[Candidate], bool]
 
     def sets(self, segment: Segment) -> Sets:
         return 0, self.likely.sets(segment)[1]
 
-    def check(self, record: ModelRecord) -> bool:
-        return self.test(record)
+    def check(self, candidate: Candidate) -> bool:
+        return self.test(candidate)
 
     def tokens(self) -> Iterable[str]:
         return self.likely.tokens()
@@ -160,8 +175,8 @@ class All(_Several):
                 return 0, 0
         return sure, maybe
 
-    def holds(self, segment: Segment, offset: int, record: ModelRecord) -> bool:
-        return all(part.holds(segment, offset, record) for part in self.parts)
+    def holds(self, segment: Segment, offset: int, candidate: Candidate) -> bool:
+        return all(part.holds(segment, offset, candidate) for part in self.parts)
 
 
 class Any(_Several):
@@ -174,8 +189,8 @@ class Any(_Several):
             sure, maybe = sure | its_sure, maybe | its_maybe
         return sure, maybe
 
-    def holds(self, segment: Segment, offset: int, record: ModelRecord) -> bool:
-        return any(part.holds(segment, offset, record) for part in self.parts)
+    def holds(self, segment: Segment, offset: int, candidate: Candidate) -> bool:
+        return any(part.holds(segment, offset, candidate) for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -188,8 +203,8 @@ class Not(Node):
         sure, maybe = self.part.sets(segment)
         return bitmap.FULL & ~maybe, bitmap.FULL & ~sure
 
-    def holds(self, segment: Segment, offset: int, record: ModelRecord) -> bool:
-        return not self.part.holds(segment, offset, record)
+    def holds(self, segment: Segment, offset: int, candidate: Candidate) -> bool:
+        return not self.part.holds(segment, offset, candidate)
 
     def tokens(self) -> Iterable[str]:
         return self.part.tokens()

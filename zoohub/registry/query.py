@@ -15,9 +15,9 @@ from zoohub import tasks
 from zoohub.errors import InvalidQuery, UnknownLicense, UsageError, did_you_mean, suggest
 from zoohub.registry import fulltext, license_facts
 from zoohub.registry.encoding import epoch, key_of
-from zoohub.registry.plan import All, Any, Between, Checked, Has, Node, Not
-from zoohub.registry.records import UNKNOWN, ModelRecord
-from zoohub.registry.tokens import EVERY, facet, month_token, params_bucket
+from zoohub.registry.plan import All, Any, Between, Candidate, Checked, Has, Node, Not
+from zoohub.registry.records import UNKNOWN
+from zoohub.registry.tokens import EVERY, MOST_PARAMETERS, count_token, date_tokens, facet, params_bucket
 
 SORTS = ("relevance", "downloads", "likes", "updated", "parameters")
 
@@ -181,29 +181,33 @@ def _license(value: str) -> Node:
 
 
 def _updated_since(date: str) -> Node:
-    """Later months are sure; within the month of the date each model is looked at."""
-    month, seconds = month_token(date), epoch(date)
+    """Later months and days are sure; a time of day makes the models of that day be looked at."""
+    seconds = epoch(date)
     assert seconds is not None
-    later = Between(month + "\0", "month:a")  # "month:unknown" sorts after every figure
-    return Any((later, Checked(Has(month), partial(_is_since, seconds))))
+    month, day = date_tokens(date)
+    # "month:unknown" and letters altogether sort after every figure.
+    later = Any((Between(month + "\0", "month:a"), All((Has(month), Between(day + "\0", "day:a")))))
+    same_day = Checked(Has(day), partial(_is_since, seconds)) if seconds % 86_400 else Has(day)
+    return Any((later, same_day))
 
 
-def _is_since(seconds: int, record: ModelRecord) -> bool:
-    updated = epoch(record.updated)
+def _is_since(seconds: int, candidate: Candidate) -> bool:
+    updated = epoch(candidate.doc.get("updated"))
     return updated is not None and updated >= seconds
 
 
 def _parameters(low: int, high: int | None) -> Node:
-    """Buckets between the ends are sure; within the buckets of the ends each model is looked at."""
-    first = params_bucket(low)
-    last = params_bucket(high) if high is not None else 99
-    ends = {f"params:{bucket:02}" for bucket in {first, last}}
-    between = Between(f"params:{first + 1:02}", f"params:{last:02}")
-    test = partial(_within, low, high)
-    inner: tuple[Node, ...] = (between,) if first + 1 < last else ()
-    return Any((*inner, *(Checked(Has(end), test) for end in sorted(ends))))
+    """Whole buckets between the ends, and exact numbers within the buckets of the ends."""
+    high = MOST_PARAMETERS if high is None else min(high, MOST_PARAMETERS)
+    first, last = params_bucket(low), params_bucket(high)
+    exact = [Between(count_token(max(low, _least(bucket))), count_token(min(high + 1, _least(bucket + 1))))
+             for bucket in {first, last}]  # fmt: skip
+    return Any((Between(f"params:{first + 1:02}", f"params:{last:02}"), *exact))
 
 
-def _within(low: int, high: int | None, record: ModelRecord) -> bool:
-    count = record.parameters
-    return count is not None and count >= low and (high is None or count <= high)
+def _least(bucket: int) -> int:
+    """The smallest number of parameters that falls into a bucket."""
+    number = max(round(2 ** (bucket / 2)) - 2, 0)
+    while params_bucket(number) < bucket:
+        number += 1
+    return number if bucket else 0

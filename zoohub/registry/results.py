@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import heapq
 import json
 import sys
 from collections import Counter
@@ -15,18 +14,18 @@ from typing import NamedTuple
 
 from zoohub.errors import InvalidQuery
 from zoohub.registry import bitmap
-from zoohub.registry.database import Connection, Pool
-from zoohub.registry.encoding import epoch, unpack
+from zoohub.registry.database import Connection, Pool, Row
+from zoohub.registry.encoding import LIKES_RANGE, unpack
 from zoohub.registry.index import chunks, marks
-from zoohub.registry.plan import LAST, All, Has, Node, Not, Segment
+from zoohub.registry.plan import LAST, All, Candidate, Has, Node, Not, Segment
 from zoohub.registry.query import FACETS, Query, Search, read
 from zoohub.registry.records import ModelRecord
-from zoohub.registry.tokens import words
+from zoohub.registry.tokens import split
 
 PAGE = 100
 _RESCORED = 300  # the most popular models with the words in their name are ordered by how well they fit
 _FEW = 3000  # so many models are sorted directly; more are met by walking the order's own index
-_DOUBTS = 20_000  # so many doubtful models are looked at for a count; beyond, they count as they seem
+_DOUBTS = 5_000  # so many doubtful models are looked at for a count; beyond, they count as they seem
 
 
 class Results(Iterator[ModelRecord]):
@@ -82,25 +81,20 @@ def page(connection: Connection, query: Query, size: int, cursor: str | None) ->
 # --- popularity ---------------------------------------------------------------------------------
 
 
-class _Hit(NamedTuple):
-    slot: int
-    record: ModelRecord
-
-
 def _by_popularity(
     connection: Connection, query: Query, search: Search, size: int, state: dict[str, Anything]
 ) -> Page:
     if query.ascending:
-        hits = _least_popular(connection, search.plan, state)
+        slots = _least_popular(connection, search.plan, state.get("slot"))
     else:
-        hits = _hits(connection, search.plan, state.get("slot", -1), want=size + 1)
-    found = _take(hits, size + 1)
-    cursor = _encode({"slot": found[size - 1].slot}) if len(found) > size else None
-    return Page([hit.record for hit in found[:size]], cursor)
+        slots = _slots(connection, search.plan, state.get("slot", -1), want=size + 1)
+    found = _take(slots, size + 1)
+    cursor = _encode({"slot": found[size - 1]}) if len(found) > size else None
+    return Page(_records(connection, found[:size]), cursor)
 
 
-def _hits(connection: Connection, plan: Node, after: int, *, want: int) -> Iterator[_Hit]:
-    """The models that match, the most popular first, from behind the slot `after` on."""
+def _slots(connection: Connection, plan: Node, after: int, *, want: int) -> Iterator[int]:
+    """The slots of models that match, the most popular first, from behind the slot `after` on."""
     for segment in _segments(connection, plan, (after + 1) // bitmap.SLOTS):
         base = segment.number * bitmap.SLOTS
         maybe = plan.sets(segment)[1]
@@ -110,37 +104,39 @@ def _hits(connection: Connection, plan: Node, after: int, *, want: int) -> Itera
             yield from _checked(connection, plan, segment, bitmap.members(maybe), want)
 
 
-def _least_popular(connection: Connection, plan: Node, state: dict[str, Anything]) -> Iterator[_Hit]:
-    """The models that match, the least popular first; those without figures last."""
-    row = connection.one("SELECT min(slot) FROM ranking WHERE popularity < ?", (1 << 22,))
-    unknown = row[0] if row and row[0] is not None else None
-    after = state.get("slot")
-    for known in (True, False):
-        if known and after is not None and unknown is not None and after >= unknown:
-            continue
-        for segment in reversed(list(_segments(connection, plan, 0))):
+def _least_popular(connection: Connection, plan: Node, after: int | None) -> Iterator[int]:
+    """The slots of models that match, the least popular first; those without figures last."""
+    row = connection.one("SELECT min(slot) FROM ranking WHERE popularity < ?", (LIKES_RANGE,))
+    end = _segment_count(connection) * bitmap.SLOTS
+    unknown = end if row is None or row[0] is None else int(row[0])
+    spans = [(0, unknown), (unknown, end)]
+    if after is not None:
+        spans = [(0, after), spans[1]] if after < unknown else [(unknown, after)]
+    for low, high in spans:
+        for segment in reversed(list(_segments(connection, plan, low // bitmap.SLOTS))):
             base = segment.number * bitmap.SLOTS
-            maybe = plan.sets(segment)[1]
-            slots: Iterable[int] = (
-                offset for offset in bitmap.descending(maybe)
-                if (unknown is None or (base + offset < unknown)) == known
-                and (after is None or base + offset < after or (not known and after < (unknown or 0)))
-            )  # fmt: skip
-            yield from _checked(connection, plan, segment, slots, PAGE)
+            below = (1 << min(max(high - base, 0), bitmap.SLOTS)) - 1
+            above = (1 << min(max(low - base, 0), bitmap.SLOTS)) - 1
+            maybe = plan.sets(segment)[1] & below & ~above
+            yield from _checked(connection, plan, segment, bitmap.descending(maybe), PAGE)
 
 
 def _checked(
     connection: Connection, plan: Node, segment: Segment, offsets: Iterable[int], want: int
-) -> Iterator[_Hit]:
-    """The models at `offsets` that do match, in that order."""
-    sure = plan.sets(segment)[0]
+) -> Iterator[int]:
+    """The slots of those models at `offsets` that do match, in that order; doubtful ones are looked at."""
+    sure = bitmap.to_bytes(plan.sets(segment)[0])
     base = segment.number * bitmap.SLOTS
     for part in _batches(offsets, want):
-        records = _records(connection, [base + offset for offset in part])
+        doubtful = [base + offset for offset in part if not sure[offset >> 3] >> (offset & 7) & 1]
+        candidates = _candidates(connection, doubtful)
         for offset in part:
-            record = records.get(base + offset)
-            if record and (sure >> offset & 1 or plan.holds(segment, offset, record)):
-                yield _Hit(base + offset, record)
+            slot = base + offset
+            if slot in candidates:
+                if plan.holds(segment, offset, candidates[slot]):
+                    yield slot
+            elif sure[offset >> 3] >> (offset & 7) & 1:
+                yield slot
 
 
 def _segments(connection: Connection, plan: Node, first: int) -> Iterator[Segment]:
@@ -157,12 +153,22 @@ def _segment_count(connection: Connection) -> int:
     return 0 if row is None or row[0] is None else int(row[0]) // bitmap.SLOTS + 1
 
 
-def _records(connection: Connection, slots: Sequence[int]) -> dict[int, ModelRecord]:
-    found: dict[int, ModelRecord] = {}
+def _at(connection: Connection, columns: str, slots: Sequence[int]) -> Iterator[Row]:
+    """(slot, columns) of the models in some slots, in no order."""
     for part in chunks(slots):
-        sql = f"SELECT r.slot, m.doc FROM ranking r JOIN models m ON m.pk = r.model WHERE r.slot IN ({marks(part)})"  # noqa: S608, E501  # marks
-        found.update((slot, unpack(doc)) for slot, doc in connection.rows(sql, part))
-    return found
+        yield from connection.rows(
+            f"SELECT r.slot, {columns} FROM ranking r JOIN models m ON m.pk = r.model WHERE r.slot IN ({marks(part)})",  # noqa: S608, E501  # names and marks
+            part,
+        )
+
+
+def _candidates(connection: Connection, slots: Sequence[int]) -> dict[int, Candidate]:
+    return {slot: Candidate(key, doc) for slot, key, doc in _at(connection, "m.key, m.doc", slots)}
+
+
+def _records(connection: Connection, slots: Sequence[int]) -> list[ModelRecord]:
+    docs = {slot: doc for slot, doc in _at(connection, "m.doc", slots)}  # noqa: C416  # rows of two, which dict() does not see
+    return [unpack(docs[slot]) for slot in slots if slot in docs]
 
 
 # --- relevance ----------------------------------------------------------------------------------
@@ -172,35 +178,41 @@ def _by_relevance(connection: Connection, search: Search, size: int, state: dict
     """First the models that have all words in their name, then the rest; both from the most popular on."""
     named = All((search.plan, *(Has(f"={word}") for word in dict.fromkeys(search.words))))
     rest = All((search.plan, Not(named)))
-    start, slot, stage = state.get("start", 0), state.get("slot", -1), state.get("stage", 0)
-    found: list[ModelRecord] = []
+    stages: list[Iterator[int]] = []
+    stage, slot, start = state.get("stage", 0), state.get("slot", -1), state.get("start", 0)
     if stage == 0:
-        best = _take(_hits(connection, named, -1, want=_RESCORED), _RESCORED)
-        slot = best[-1].slot if len(best) == _RESCORED else -1
-        stage = 1 if len(best) == _RESCORED else 2
-        best.sort(key=lambda hit: (-_score(hit.record, search.words), hit.slot))
-        found = [hit.record for hit in best[start : start + size]]
-        if start + size < len(best):
-            return Page(found, _encode({"start": start + size}))
-        if start + size == len(best):
-            return Page(found, _encode({"stage": stage, "slot": slot}))
-    for plan in (named, rest)[stage - 1 :]:
-        hits = _take(_hits(connection, plan, slot, want=size), size - len(found) + 1)
-        missing = size - len(found)
-        found.extend(hit.record for hit in hits[:missing])
-        if len(hits) > missing:
-            slot = hits[missing - 1].slot if missing else slot
-            return Page(found, _encode({"stage": stage, "slot": slot}))
-        stage, slot = stage + 1, -1
-    return Page(found, None)
+        best = _take(_slots(connection, named, -1, want=_RESCORED), _RESCORED)
+        stages.append(iter(_best_first(connection, best, search.words)[start:]))
+        slot = best[-1] if len(best) == _RESCORED else _END
+    if stage <= 1:
+        stages.append(_slots(connection, named, slot, want=size) if slot != _END else iter(()))
+    stages.append(_slots(connection, rest, slot if stage == 2 else -1, want=size))
+    found: list[tuple[int, int]] = []
+    for number, slots in enumerate(stages, start=stage):
+        found += [(number, each) for each in _take(slots, size + 1 - len(found))]
+    cursor = None
+    if len(found) > size:
+        last_stage, last = found[size - 1]
+        shown = sum(1 for number, _ in found[:size] if number == 0)
+        cursor = _encode({"start": start + shown} if last_stage == 0 else {"stage": last_stage, "slot": last})
+    return Page(_records(connection, [each for _, each in found[:size]]), cursor)
 
 
-def _score(record: ModelRecord, sought: Sequence[str]) -> float:
+_END = 1 << 62
+
+
+def _best_first(connection: Connection, slots: Sequence[int], sought: Sequence[str]) -> list[int]:
+    rows = _at(connection, "m.key, m.downloads, m.likes", slots)
+    scored = [(-_score(key, downloads, likes, sought), slot) for slot, key, downloads, likes in rows]
+    return [slot for _, slot in sorted(scored)]
+
+
+def _score(key: str, downloads: int | None, likes: int | None, sought: Sequence[str]) -> float:
     """How well a name fits the words: what part of it they are, weighed against how much it is used."""
-    name = words(record.name)
+    name = split(key.rsplit("/", 1)[-1])
     share = sum(map(len, set(sought))) / max(sum(map(len, name)), 1)
-    used = log10(1 + (record.downloads or 0)) + log10(1 + (record.likes or 0))
-    return 3 * min(share, 1.0) + (name == tuple(sought)) + used / 2
+    used = log10(1 + (downloads or 0)) + log10(1 + (likes or 0))
+    return 3 * min(share, 1.0) + (name == list(sought)) + used / 2
 
 
 # --- other orders -------------------------------------------------------------------------------
@@ -212,17 +224,14 @@ def _by_column(
     matches = _Matches(connection, search.plan)
     after = (state["value"], state["pk"]) if "pk" in state else None
     walk = _sorted_few if matches.count() <= _FEW else _walk
-    rows = walk(connection, query, matches, after)
-    found: list[tuple[Anything, int, ModelRecord]] = []
-    for part in _batches(rows, size + 1):
-        records = _records(connection, [slot for _, _, slot in part])
-        found += [(value, pk, records[slot]) for value, pk, slot in part
-                  if slot in records and matches.holds(slot, records[slot])]  # fmt: skip
+    found: list[_SortRow] = []
+    for part in _batches(walk(connection, query, matches, after), size + 1):
+        true = matches.true(connection, [slot for _, _, slot in part])
+        found += [row for row in part if row[2] in true]
         if len(found) > size:
             break
-    last = found[size - 1] if len(found) > size else None
-    cursor = _encode({"value": last[0], "pk": last[1]}) if last else None
-    return Page([record for _, _, record in found[:size]], cursor)
+    cursor = _encode({"value": found[size - 1][0], "pk": found[size - 1][1]}) if len(found) > size else None
+    return Page(_records(connection, [slot for _, _, slot in found[:size]]), cursor)
 
 
 class _Matches:
@@ -232,7 +241,7 @@ class _Matches:
         self._plan = plan
         self.segments = {segment.number: segment for segment in _segments(connection, plan, 0)}
         self.sets = {number: plan.sets(segment) for number, segment in self.segments.items()}
-        self._bytes = {number: maybe.to_bytes(bitmap.SLOTS // 8, "little")
+        self._bytes = {number: bitmap.to_bytes(maybe)
                        for number, (_, maybe) in self.sets.items()}  # fmt: skip
 
     def count(self) -> int:
@@ -248,9 +257,15 @@ class _Matches:
             for offset in bitmap.members(maybe):
                 yield number * bitmap.SLOTS + offset
 
-    def holds(self, slot: int, record: ModelRecord) -> bool:
+    def true(self, connection: Connection, slots: Sequence[int]) -> set[int]:
+        """Those of some matching slots that match beyond doubt."""
+        doubtful = [slot for slot in slots if not self.sets[slot // bitmap.SLOTS][0] >> slot % bitmap.SLOTS & 1]
+        candidates = _candidates(connection, doubtful)
+        return {slot for slot in slots if slot not in candidates or self._holds(slot, candidates[slot])}
+
+    def _holds(self, slot: int, candidate: Candidate) -> bool:
         number, offset = divmod(slot, bitmap.SLOTS)
-        return self._plan.holds(self.segments[number], offset, record)
+        return self._plan.holds(self.segments[number], offset, candidate)
 
 
 _SortRow = tuple[Anything, int, int]  # value, pk, slot
@@ -258,13 +273,8 @@ _After = tuple[Anything, int] | None
 
 
 def _sorted_few(connection: Connection, query: Query, matches: _Matches, after: _After) -> list[_SortRow]:
-    rows: list[_SortRow] = []
-    for part in chunks(list(matches)):
-        sql = (
-            f"SELECT m.{query.sort}, m.pk, r.slot FROM ranking r JOIN models m ON m.pk = r.model "  # noqa: S608  # checked name
-            f"WHERE r.slot IN ({marks(part)})"
-        )
-        rows += connection.rows(sql, part)
+    found = _at(connection, f"m.{query.sort}, m.pk", list(matches))
+    rows: list[_SortRow] = [(value, pk, slot) for slot, value, pk in found]
     sign = 1 if query.ascending else -1
 
     def order(value: Anything, pk: int) -> tuple[bool, int, int]:
@@ -313,7 +323,7 @@ def facet_counts(connection: Connection, query: Query, name: str) -> Counter[str
         matching = {number: found for number, found in _matching(connection, read(query).plan) if found}
         for part in chunks(list(matching), 8):
             sql = f"SELECT segment, token, slots FROM postings WHERE segment IN ({marks(part)}) AND token >= ? AND token < ?"  # noqa: S608, E501  # marks
-            as_bytes = {number: matching[number].to_bytes(bitmap.SLOTS // 8, "little") for number in part}
+            as_bytes = {number: bitmap.to_bytes(matching[number]) for number in part}
             for number, token, packed in connection.rows(sql, (*part, start, start + LAST)):
                 if bitmap.is_few(packed):
                     bits = as_bytes[number]
@@ -334,9 +344,8 @@ def _matching(connection: Connection, plan: Node) -> Iterator[tuple[int, int]]:
         if doubtful and looked < _DOUBTS:
             looked += doubtful.bit_count()
             base = segment.number * bitmap.SLOTS
-            for hit in _checked(connection, plan, segment, bitmap.members(doubtful), 500):
-                sure |= 1 << (hit.slot - base)
-            yield segment.number, sure
+            true = _checked(connection, plan, segment, bitmap.members(doubtful), 500)
+            yield segment.number, sure | bitmap.from_members(slot - base for slot in true)
         else:
             yield segment.number, maybe
 

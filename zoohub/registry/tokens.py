@@ -8,21 +8,23 @@
 | `~ber`         | three letters in a row within a word of the name or author        |
 | `情感`         | two neighboring (or one) Chinese or Japanese characters            |
 | `kind:value`   | a facet, in lower case; `kind:unknown` where nothing is known      |
-| `params:NN`    | parameters, in half octaves; `month:YYYYMM`: last update           |
+| `params:NN`    | parameters in half octaves; `count:` and 19 digits: exactly       |
+| `month:YYYYMM` | month of the last update; `day:YYYYMMDD`: its day (UTC)           |
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import log2
+from typing import Any
 
 from zoohub import tasks
 from zoohub.registry.encoding import epoch, key_of
-from zoohub.registry.records import UNKNOWN, ModelRecord
+from zoohub.registry.records import DEFAULT_SOURCE, UNKNOWN
 
 VERSION = "1"  # a registry indexed by another version is indexed anew when it is next written
 
@@ -45,16 +47,18 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
-@lru_cache(maxsize=1 << 16)
-def words(text: str) -> tuple[str, ...]:
+def split(text: str) -> list[str]:
     """The words of a text, folded, in order; runs of Chinese characters are one word."""
+    found: list[str] = _WORD.findall(fold(text))
+    if text.isascii():
+        return found
     parts: list[str] = []
-    for word in _WORD.findall(fold(text)):
+    for word in found:
         if word.isascii():
             parts.append(word)
         else:
             parts.extend(part for part in _split_scripts(word) if part)
-    return tuple(parts)
+    return parts
 
 
 def _split_scripts(word: str) -> Iterable[str]:
@@ -71,12 +75,11 @@ def is_cjk(word: str) -> bool:
     return not word.isascii() and _CJK.match(word) is not None
 
 
-@lru_cache(maxsize=1 << 16)
 def grams(word: str) -> tuple[str, ...]:
     """The tokens for looking inside a word: `~` and three letters, or pairs of Chinese characters."""
     if is_cjk(word):
         return tuple(word[i : i + 2] for i in range(len(word) - 1)) or (word,)
-    return tuple({f"~{word[i : i + 3]}" for i in range(len(word) - 2)})
+    return tuple([f"~{word[i : i + 3]}" for i in range(len(word) - 2)])
 
 
 def facet(kind: str, value: str) -> str:
@@ -84,84 +87,116 @@ def facet(kind: str, value: str) -> str:
     return f"{kind}:{fold(value)[:200]}"
 
 
+MOST_PARAMETERS = 2**62
+
+
 def params_bucket(parameters: int) -> int:
     """Half octaves: 7 billion falls into 65, 8 billion too."""
     return int(2 * log2(max(parameters, 1)))
 
 
+def count_token(parameters: int) -> str:
+    """The token of an exact number of parameters; sorts as the number does."""
+    return f"count:{parameters:019}"
+
+
 @lru_cache(maxsize=1 << 12)
-def month_token(updated: str | None) -> str:
-    """The token of the month (UTC) of a date."""
+def date_tokens(updated: str | None) -> tuple[str, ...]:
+    """The tokens of the month and the day (UTC) of a date."""
     seconds = epoch(updated)
-    return "month:unknown" if seconds is None else f"month:{datetime.fromtimestamp(seconds, UTC):%Y%m}"
+    if seconds is None:
+        return ("month:unknown",)
+    return tuple(f"{datetime.fromtimestamp(seconds, UTC):month:%Y%m day:%Y%m%d}".split())
 
 
-def index_tokens(record: ModelRecord, license_id: str, groups: Iterable[str] = ()) -> set[str]:
-    """All tokens of a record; `groups` are the license groups (commercial, permissive) that it is known to be in."""
-    found = _text_tokens(record)
-    found.update(_facet_tokens(record))
-    found.add(facet("license", license_id))
-    found.update(f"license:@{group}" for group in groups)
+def index_tokens(doc: Mapping[str, Any], license_id: str, groups: Sequence[str] = ()) -> set[str]:
+    """All tokens of a record's sparse dict; `groups` are the license groups that it is known to be in."""
+    found = _text_tokens(doc)
+    get = doc.get
+    tags = get("tags", ())
+    budget = MAX_WORDS - len(tags)
+    for tag in tags[:MAX_WORDS]:
+        found.update(_tag_tokens(tag))
+    if (description := get("description")) and budget > 0:
+        found.update(_description_tokens(description, budget))
+    found.update(_shared_tokens(
+        (*get("tasks", ()), *get("languages", ()), *get("formats", ())), len(get("tasks", ())), len(get("languages", ())),
+        get("library"), get("source"), get("gated"), get("gone") is not None, license_id, *groups,
+    ))  # fmt: skip
+    found.add(facet("author", get("author") or UNKNOWN))
+    for dataset in get("datasets", ()):
+        found.add(facet("dataset", dataset))
+    for base in get("base_models", ()):
+        found.add(f"base:{key_of(base['id'])[:200]}")
+        found.add(f"relation:{base.get('relation') or UNKNOWN}")
+    parameters = get("parameters")
+    if parameters is None:
+        found.add("params:unknown")
+    else:
+        found.update((f"params:{params_bucket(parameters):02}", count_token(parameters)))
+    found.update(date_tokens(get("updated")))
     return found
 
 
-def _text_tokens(record: ModelRecord) -> set[str]:
+def _text_tokens(doc: Mapping[str, Any]) -> set[str]:
     found = {EVERY}
-    for word in words(record.name):
-        found.add(f"={word}")
-        found.update(grams(word))
-        if is_cjk(word):
-            found.update(word)
-    for word in words(record.author or ""):
-        found.add(word)
-        found.update(grams(word))
-    budget = MAX_WORDS
-    for tag in record.tags:
-        for token in _tag_tokens(tag):
-            found.add(token)
-            budget -= 1
-        if budget < 0:
-            break
-    for word in words(record.description or "")[: max(budget, 0)] if record.description else ():
-        found.add(word[:64])
-        if is_cjk(word):
-            found.update(word)
-            found.update(grams(word))
+    name = doc.get("name") or doc["id"].rsplit("/", 1)[-1]
+    for word in split(name):
+        found.update(_name_tokens(word))
+    if author := doc.get("author"):
+        found.update(_author_tokens(author))
     return found
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 15)
+def _name_tokens(word: str) -> tuple[str, ...]:
+    return (f"={word}", *grams(word), *(word if is_cjk(word) else ()))
+
+
+@lru_cache(maxsize=1 << 14)
+def _author_tokens(author: str) -> tuple[str, ...]:
+    parts = split(author)
+    return (*parts, *(gram for word in parts for gram in grams(word)))
+
+
+@lru_cache(maxsize=1 << 15)
 def _tag_tokens(tag: str) -> tuple[str, ...]:
     if tag.startswith("base_model:"):
         return ()
     if tag.startswith(_OWN_FACET):
         return (fold(tag)[:200],)
-    parts = words(tag)
-    found = [facet("tag", tag)]
-    if len(parts) > 1:
-        found.extend(part[:64] for part in parts)
+    parts = split(tag)
+    return (facet("tag", tag), *_word_tokens(parts if len(parts) > 1 else [part for part in parts if is_cjk(part)]))
+
+
+def _description_tokens(description: str, budget: int) -> Iterable[str]:
+    return _word_tokens(split(description)[:budget])
+
+
+def _word_tokens(parts: Iterable[str]) -> Iterable[str]:
     for part in parts:
+        yield part[:64]
         if is_cjk(part):
-            found.extend(part)
-            found.extend(grams(part))
-    return tuple(found)
+            yield from part
+            yield from grams(part)
 
 
-def _facet_tokens(record: ModelRecord) -> list[str]:
-    found = [facet("task", task) for task in record.tasks] or ["task:unknown"]
-    modalities = {tasks.modality(task) for task in record.tasks} - {None}
+@lru_cache(maxsize=1 << 13)
+def _shared_tokens(
+    several: tuple[str, ...], tasks_until: int, languages: int, library: str | None, source: str | None,
+    gated: bool | None, gone: bool, license_id: str, *groups: str,
+) -> tuple[str, ...]:  # fmt: skip
+    """The tokens of facets with few values; whole combinations of them repeat, so they are made once."""
+    own_tasks = several[:tasks_until]
+    modalities = {tasks.modality(task) for task in own_tasks} - {None}
+    found = [facet("task", task) for task in own_tasks] or ["task:unknown"]
     found += [f"modality:{modality}" for modality in modalities] or ["modality:unknown"]
-    found += [facet("language", language) for language in record.languages] or ["language:unknown"]
-    found += [facet("format", format) for format in record.formats] or ["format:unknown"]
-    found += [facet("dataset", dataset) for dataset in record.datasets]
-    found.append(facet("library", record.library or UNKNOWN))
-    found.append(facet("author", record.author or UNKNOWN))
-    found.append(f"source:{record.source}")
-    found.append(f"gated:{'unknown' if record.gated is None else 'yes' if record.gated else 'no'}")
-    found.append("gone:yes" if record.gone else "gone:no")
-    for base in record.base_models:
-        found.append(f"base:{key_of(base.id)[:200]}")
-        found.append(f"relation:{base.relation or UNKNOWN}")
-    found.append(f"params:{params_bucket(record.parameters):02}" if record.parameters is not None else "params:unknown")
-    found.append(month_token(record.updated))
-    return found
+    found += [facet("language", one) for one in several[tasks_until : tasks_until + languages]] or ["language:unknown"]
+    found += [facet("format", one) for one in several[tasks_until + languages :]] or ["format:unknown"]
+    found.append(facet("library", library or UNKNOWN))
+    found.append(f"source:{source or DEFAULT_SOURCE}")
+    found.append(f"gated:{'unknown' if gated is None else 'yes' if gated else 'no'}")
+    found.append("gone:yes" if gone else "gone:no")
+    found.append(facet("license", license_id))
+    found += [f"license:@{group}" for group in groups]
+    return tuple(found)
