@@ -54,7 +54,11 @@ def _csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
 
 
 def table(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    """Rows in aligned columns that fit the terminal; wide (Chinese) characters count as two."""
+    """Rows in aligned columns that fit the terminal; wide (Chinese) characters count as two.
+
+    A column that says nothing of any row is left out.
+    """
+    columns = [column for column in columns if any(row.get(column) not in (None, "", [], ()) for row in rows)]
     cells = [[printable(_plain(row.get(column))) for column in columns] for row in rows]
     heads = [column.replace("_", " ").upper() for column in columns]
     widths = [max(map(width, column)) for column in zip(heads, *cells, strict=True)]

@@ -86,7 +86,25 @@ def _merged() -> list[Row]:
         for row in _rows(origin):
             known = table.get(row["id"])
             table[row["id"]] = _united(known, row) if known else row
-    return [table[id] for id in sorted(table)]
+    return sorted(table.values(), key=lambda row: (-_standing(row), row["id"]))
+
+
+def _standing(row: Row) -> int:
+    """How much speaks for a model while nobody has counted its downloads: the registry keeps this order among equals.
+
+    Weights that pip brings can be tried at once; several packages that name a model are as many users of it; and what
+    is known of it can be judged. Models that exist for the tests of a library come last.
+    """
+    if any(word in row["id"].lower() for word in ("dummy", "tiny-random", "internal-testing", "-test")):
+        return -1
+    return (
+        8 * row["id"].startswith("pypi:")
+        + 2 * min(row["origin"].count(",") + 1, 4)
+        + 3 * bool(row.get("license_raw"))
+        + 2 * bool(row.get("metrics"))
+        + bool(row.get("parameters"))
+        + bool(row.get("languages"))
+    )
 
 
 def _rows(origin: str) -> Iterator[Row]:
