@@ -27,6 +27,8 @@ COMMANDS: dict[str, Entry] = {
     "search": Entry(FIND, "search", "Search the registry by text and facets."),
     "show": Entry(FIND, "search", "All that is known of one model."),
     "tasks": Entry(FIND, "search", "The task vocabulary, in English and Chinese."),
+    "serve": Entry(SHARE, "zoohub.hub.cli", "Serve a private hub that the Hugging Face clients talk to."),
+    "hub": Entry(SHARE, "zoohub.hub.cli", "Look after a hub: users, tokens, the store."),
     "completion": Entry(HOUSE, "completion", "Shell completion for bash, zsh and fish."),
     "check": Entry(VET, "check", "Is a folder or a pulled model safe to load?"),
     "pull": Entry(USE, "pull", "Fetch a model's files, verified and checked."),

@@ -1,1 +1,5 @@
-"""TBD"""
+"""SHARE IT: the HTTP server that the Hugging Face clients talk to, and its web pages."""
+
+from zoohub.hub.config import Config
+
+__all__ = ["Config"]

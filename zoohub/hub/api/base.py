@@ -1,0 +1,257 @@
+"""What every endpoint uses: who asks and for what, reading bodies within limits, common answers."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Request
+
+from zoohub.hub.accounts import NOBODY, Actor
+from zoohub.hub.errors import BadRequest, RevisionNotFound, TooLarge, Unauthorized
+from zoohub.hub.middleware import SLASH
+from zoohub.hub.service import Hub
+from zoohub.hub.storage import check_free
+
+T = TypeVar("T")
+WRITE_SIZE = 4 << 20
+
+
+class Ask:
+    """One request: the hub, who asks, and the parts of the address."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.hub: Hub = request.app.state.hub
+        self.parts: dict[str, str] = {
+            key: str(value).replace(SLASH, "/") for key, value in request.path_params.items()
+        }
+
+    @cached_property
+    def actor(self) -> Actor:
+        """Who asks, by the bearer token.
+
+        Raises:
+            Unauthorized: a token that is not valid.
+        """
+        scheme, _, token = self.request.headers.get("authorization", "").partition(" ")
+        if not token:
+            return NOBODY
+        if scheme.lower() != "bearer":
+            raise Unauthorized
+        actor = self.hub.accounts.actor(token.strip())
+        self.request.state.actor = actor.name
+        return actor
+
+    @property
+    def user(self) -> Actor:
+        """Who asks, which must be somebody."""
+        if self.actor.anonymous:
+            raise Unauthorized
+        return self.actor
+
+    @property
+    def type(self) -> str:
+        """What the address speaks of: a model or a dataset."""
+        path = self.request.scope["path"].removeprefix(self.request.scope.get("root_path", ""))
+        return "dataset" if path.startswith(("/api/datasets", "/datasets/")) else "model"
+
+    @property
+    def name(self) -> str:
+        """The repository's id as the address gives it."""
+        name = self.parts["name"]
+        return f"{self.parts['ns']}/{name}" if "ns" in self.parts else name
+
+    @property
+    def base(self) -> str:
+        """The hub's own address as the client sees it, without '/' at the end."""
+        config = self.hub.config
+        return config.public_url.rstrip("/") if config.public_url else str(self.request.base_url).rstrip("/")
+
+    @property
+    def address(self) -> str | None:
+        """The caller's network address."""
+        return self.request.client.host if self.request.client else None
+
+    async def body(self, limit: int | None = None) -> bytes:
+        """The request's body in memory.
+
+        Raises:
+            TooLarge: more than `limit` bytes (the configured limit), said or sent.
+        """
+        most = self.hub.config.max_body if limit is None else limit
+        said = self.request.headers.get("content-length")
+        if said is not None and said.isdigit() and int(said) > most:
+            raise TooLarge(f"The body is larger than {most} bytes")
+        parts, size = [], 0
+        async for chunk in self.request.stream():
+            size += len(chunk)
+            if size > most:
+                raise TooLarge(f"The body is larger than {most} bytes")
+            parts.append(chunk)
+        return b"".join(parts)
+
+    async def json(self, *, optional: bool = False) -> dict[str, Any]:
+        """The body as a JSON object; with `optional`, an empty body is an empty object.
+
+        Raises:
+            BadRequest: it is none.
+        """
+        body = await self.body()
+        try:
+            data = json.loads(body) if body or not optional else {}
+        except (ValueError, RecursionError) as error:
+            raise BadRequest("The body is no JSON") from error
+        if not isinstance(data, dict):
+            raise BadRequest("The body is no JSON object")
+        return data
+
+
+async def _ask(request: Request) -> Ask:
+    return Ask(request)
+
+
+Asked = Annotated[Ask, Depends(_ask)]
+REPO = ("/{ns}/{name}", "/{name}")  # with and without a namespace
+
+
+def on_repo(
+    router: APIRouter, methods: str, path: str, prefixes: tuple[str, ...] = REPO, **options: Any
+) -> Callable[[Any], Any]:
+    """Register an endpoint below a repository, whose id may come with and without a namespace."""
+
+    def register(function: Any) -> Any:
+        for prefix in prefixes:
+            router.add_api_route(prefix + path, function, methods=methods.split("|"), **options)
+        return function
+
+    return register
+
+
+async def run(function: Callable[..., T], *args: Any) -> T:
+    """Call a function in a worker thread."""
+    return await to_thread.run_sync(function, *args)
+
+
+def text(data: dict[str, Any], key: str, default: str | None = None) -> str:
+    """A text of a JSON body.
+
+    Raises:
+        BadRequest: missing or no text.
+    """
+    value = data.get(key, default)
+    if not isinstance(value, str):
+        raise BadRequest(f"{key!r} is missing or no text")
+    return value.replace("\0", "")
+
+
+def split_revision(revision: str, path: str) -> tuple[str, str]:
+    """Join what a client sent as `refs/pr/1/file` instead of `refs%2Fpr%2F1/file`."""
+    if revision == "refs":
+        parts = path.split("/", 2)
+        if len(parts) >= 2 and parts[0] in ("pr", "heads", "tags", "convert"):
+            return f"refs/{parts[0]}/{parts[1]}", parts[2] if len(parts) > 2 else ""
+    if not revision or len(revision) > 300:
+        raise RevisionNotFound(revision)
+    return revision, path
+
+
+def next_page(ask: Ask, **changes: object) -> dict[str, str]:
+    """The `Link` header that leads to the next page."""
+    query = [(key, value) for key, value in ask.request.query_params.multi_items() if key not in changes]
+    query += [(key, str(value)) for key, value in changes.items()]
+    address = "&".join(f"{quote(key, safe='')}={quote(value, safe='')}" for key, value in query)
+    path = quote(ask.request.scope["path"].replace(SLASH, "%2F"), safe="/%")
+    return {"Link": f'<{ask.base}{path}?{address}>; rel="next"'}
+
+
+def integer(value: str | None, default: int, low: int, high: int) -> int:
+    """A number of a query within bounds.
+
+    Raises:
+        BadRequest: no number.
+    """
+    if value is None or value == "":
+        return default
+    try:
+        return max(low, min(int(value), high))
+    except ValueError as error:
+        raise BadRequest(f"{value[:40]!r} is no number") from error
+
+
+def flag(value: str | None) -> bool:
+    """A yes or no of a query."""
+    return (value or "").lower() in ("1", "true", "yes", "on")
+
+
+async def receive(ask: Ask, path: Path, limit: int, *, at: int = 0) -> tuple[str, int]:
+    """Write the request's body to `path` from byte `at`, durably; returns SHA-256 and size.
+
+    The body passes through a buffer of fixed size, whatever it is long.
+
+    Raises:
+        TooLarge: more than `limit` bytes; StorageFull; ClientDisconnect: the client went away.
+    """
+    said = ask.request.headers.get("content-length")
+    if said is not None and said.isdigit():
+        if int(said) > limit:
+            raise TooLarge(f"The file is larger than {limit} bytes")
+        check_free(path.parent, int(said), ask.hub.config.disk_reserve)
+    digest, size = hashlib.sha256(), 0
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.lseek(descriptor, at, os.SEEK_SET)
+        async for buffer in _gathered(ask.request.stream()):
+            size += len(buffer)
+            if size > limit:
+                raise TooLarge(f"The file is larger than {limit} bytes")
+            await to_thread.run_sync(_write, descriptor, buffer, digest)
+        await to_thread.run_sync(os.fsync, descriptor)
+    finally:
+        os.close(descriptor)
+    return digest.hexdigest(), size
+
+
+async def _gathered(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The small chunks of a stream as larger ones, so that each costs one change of threads."""
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in stream:
+        parts.append(chunk)
+        size += len(chunk)
+        if size >= WRITE_SIZE:
+            yield b"".join(parts)
+            parts, size = [], 0
+    if parts:
+        yield b"".join(parts)
+
+
+def _write(descriptor: int, buffer: bytes, digest: Any) -> None:
+    digest.update(buffer)
+    view = memoryview(buffer)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+async def stream(steps: Iterator[Any], read: Callable[[Any], bytes]) -> AsyncIterator[bytes]:
+    """Read piece after piece in a thread, one ahead of what is being sent."""
+    ahead: asyncio.Task[bytes] | None = None
+    try:
+        for step in steps:
+            task = asyncio.create_task(to_thread.run_sync(read, step))
+            if ahead is not None:
+                yield await ahead
+            ahead = task
+        if ahead is not None:
+            yield await ahead
+    finally:
+        if ahead is not None and not ahead.done():
+            ahead.cancel()

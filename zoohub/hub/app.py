@@ -1,0 +1,162 @@
+"""The ASGI application: all routes, and what becomes of errors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+from collections.abc import AsyncIterator
+
+from anyio import to_thread
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import DBAPIError, OperationalError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+import zoohub
+from zoohub.errors import ZooError
+from zoohub.hub.api import files, lfs, listing, people, push, repos, xet
+from zoohub.hub.config import Config
+from zoohub.hub.errors import Refusal
+from zoohub.hub.middleware import EncodedSlashes, Metrics, Observe, log
+from zoohub.hub.service import Hub
+
+FLUSH_EVERY = 10.0
+DISK_FULL = "The hub's disk is full. Try again when its administrator has made room."
+
+
+def create_app(config: Config, hub: Hub | None = None) -> FastAPI:
+    """The hub as an ASGI application. Without `hub`, one is opened at start-up and closed at the end."""
+    app = FastAPI(
+        title="zoohub", version=zoohub.__version__, lifespan=_lifespan, docs_url="/docs", redoc_url=None,
+        description=(
+            "A private model hub that the unmodified Hugging Face client talks to. Send an access token as "
+            "`Authorization: Bearer <token>`."
+        ),
+    )  # fmt: skip
+    app.state.config, app.state.hub, app.state.metrics = config, hub, Metrics()
+    _add_routes(app)
+    _add_error_handlers(app)
+    app.add_middleware(Observe, metrics=app.state.metrics)
+    app.add_middleware(EncodedSlashes)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    opened = app.state.hub is None
+    if opened:
+        app.state.hub = await to_thread.run_sync(Hub, app.state.config)
+    flusher = asyncio.create_task(_flush(app.state.hub))
+    try:
+        yield
+    finally:
+        flusher.cancel()
+        await to_thread.run_sync(app.state.hub.close if opened else app.state.hub.flush)
+
+
+async def _flush(hub: Hub) -> None:
+    while True:
+        await asyncio.sleep(FLUSH_EVERY)
+        try:
+            await to_thread.run_sync(hub.flush)
+        except DBAPIError:
+            log.exception("The download counts could not be written")
+
+
+def _add_routes(app: FastAPI) -> None:
+    app.add_api_route("/health", _health, methods=["GET", "HEAD"], tags=["operation"], summary="Is it alive?")
+    app.add_api_route("/metrics", _metrics, methods=["GET"], tags=["operation"], summary="Prometheus metrics")
+    app.include_router(people.router, tags=["people"])
+    app.include_router(repos.manage_router, tags=["repositories"])
+    app.include_router(xet.store_router)
+    app.include_router(lfs.transfer_router)
+    for plural in ("models", "datasets"):
+        # What lists must come before what names a repository, and verbs before ids of two parts.
+        for part in (
+            listing.router,
+            files.router,
+            push.router,
+            xet.token_router,
+            people.gate_router,
+            repos.info_router,
+        ):
+            app.include_router(part, prefix=f"/api/{plural}", tags=[plural])
+    for prefix in ("/datasets", ""):
+        app.include_router(files.resolve_router, prefix=prefix, tags=["download"])
+        app.include_router(lfs.router, prefix=prefix, tags=["upload"])
+
+
+def _health(request: Request) -> Response:
+    hub: Hub = request.app.state.hub
+    with hub.db.read() as connection:
+        connection.exec_driver_sql("SELECT 1")
+    return JSONResponse({"status": "ok", "version": zoohub.__version__})
+
+
+def _metrics(request: Request) -> Response:
+    return PlainTextResponse(
+        generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST
+    )
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    @app.exception_handler(Refusal)
+    async def refused(_request: Request, error: Refusal) -> Response:
+        return answer(error.status, error.message, error.code, error.headers)
+
+    @app.exception_handler(ZooError)
+    async def zoo_error(_request: Request, error: ZooError) -> Response:
+        return answer(400, error.message)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_request: Request, error: HTTPException) -> Response:
+        return answer(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> Response:
+        return answer(422, "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in error.errors()))
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_request: Request, _error: ClientDisconnect) -> Response:
+        return Response(status_code=499)
+
+    @app.exception_handler(OSError)
+    async def disk(request: Request, error: OSError) -> Response:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return answer(507, DISK_FULL)
+        return unexpected(request, error)
+
+    @app.exception_handler(OperationalError)
+    async def busy(request: Request, error: OperationalError) -> Response:
+        if "locked" in str(error.orig):
+            return answer(503, "The database is busy. Try again.", headers={"Retry-After": "2"})
+        if "full" in str(error.orig):
+            return answer(507, DISK_FULL)
+        return unexpected(request, error)
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:
+        return unexpected(request, error)
+
+
+def unexpected(request: Request, error: Exception) -> Response:
+    """An error that nobody foresaw: logged whole, told without details."""
+    log.error("Unexpected error", exc_info=error, extra={"facts": {"id": request.state.request_id}})
+    return answer(500, "Internal error; the log of the hub has the details under this request's id")
+
+
+def answer(
+    status: int, message: str, code: str | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    """An error as the Hugging Face client reads it: headers for the code and the message, JSON for people."""
+    plain = message.encode("ascii", "backslashreplace").decode().replace("\r", " ").replace("\n", " ")
+    extra = {"X-Error-Message": plain[:1000], **(headers or {})}
+    if code:
+        extra["X-Error-Code"] = code
+    if status == 401:
+        extra["WWW-Authenticate"] = "Bearer"
+    return JSONResponse({"error": message}, status, headers=extra)

@@ -1,0 +1,153 @@
+"""What happens around every request: encoded slashes, request ids, logs, metrics."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import time
+from typing import Any
+from urllib.parse import unquote
+from uuid import uuid4
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# Stands for a '/' that was sent as %2F: part of a name, no separator. Refused everywhere else.
+SLASH = "\ue000"
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,80}")
+access_log = logging.getLogger("zoohub.hub.access")
+log = logging.getLogger("zoohub.hub")
+
+
+class EncodedSlashes:
+    """Keeps `%2F` apart from '/', so that the branch `refs%2Fpr%2F1` is one part of the path."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        raw = scope.get("raw_path") if scope["type"] == "http" else None
+        if raw is not None and b"%2" in raw.upper() and b"%2F" in raw.upper():
+            encoded = re.sub("%2[fF]", quote_slash, raw.decode("latin-1"))
+            scope = {**scope, "path": unquote(encoded)}
+        await self.app(scope, receive, send)
+
+
+def quote_slash(_match: re.Match[str]) -> str:
+    """The stand-in of an encoded slash, percent-encoded."""
+    return "%EE%80%80"
+
+
+class Metrics:
+    """Counters of one server process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        labels = ("method", "route", "status")
+        self.requests = Counter("zoo_hub_requests", "Requests answered", labels, registry=self.registry)
+        self.seconds = Histogram(
+            "zoo_hub_request_seconds", "Time to the end of an answer", ("route",), registry=self.registry
+        )
+        self.sent = Counter("zoo_hub_sent_bytes", "Bytes of answers", registry=self.registry)
+        self.running = Gauge("zoo_hub_running_requests", "Requests being answered", registry=self.registry)
+        self.pushes = Counter("zoo_hub_commits", "Commits made", registry=self.registry)
+
+
+class Observe:
+    """Gives each request an id, and writes what came of it to the log and the metrics."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app, self.metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if _ID.fullmatch(given) else str(uuid4())
+        scope.setdefault("state", {})["request_id"] = request_id
+        began, status, sent = time.perf_counter(), 500, 0
+
+        async def send_observed(message: Message) -> None:
+            nonlocal status, sent
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            elif message["type"] == "http.response.body":
+                sent += len(message.get("body", b""))
+            await send(message)
+
+        self.metrics.running.inc()
+        try:
+            await self.app(scope, receive, send_observed)
+        finally:
+            self.metrics.running.dec()
+            self._record(scope, status, sent, time.perf_counter() - began)
+
+    def _record(self, scope: Scope, status: int, sent: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", None) or "other"
+        self.metrics.requests.labels(scope["method"], route, status).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
+        self.metrics.sent.inc(sent)
+        state = scope.get("state", {})
+        client = scope.get("client")
+        # The query is left out: it may hold what is nobody's business.
+        access_log.info(
+            "request",
+            extra={"facts": {
+                "method": scope["method"], "path": _redacted(scope["path"]), "status": status, "bytes": sent,
+                "ms": round(seconds * 1000, 2), "id": state.get("request_id"), "user": state.get("actor"),
+                "client": client[0] if client else None,
+            }},
+        )  # fmt: skip
+
+
+def _redacted(path: str) -> str:
+    """A path without signed parts and without line breaks."""
+    return re.sub(r"/lfs/(put|part|complete|verify)/[^/]+", r"/lfs/\1/...", path)[:500]
+
+
+class JsonLog(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter`."""
+        data: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03}Z",
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        data |= getattr(record, "facts", {})
+        if record.exc_info:
+            data["error"] = self.formatException(record.exc_info)
+        return json.dumps(data, ensure_ascii=False, default=str)
+
+
+class TextLog(logging.Formatter):
+    """One line for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter`."""
+        facts = getattr(record, "facts", None)
+        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        if facts and "path" in facts:
+            path = facts["path"].encode("ascii", "backslashreplace").decode()
+            who = facts["user"] or "-"
+            return f"{clock} {facts['status']} {facts['method']:6} {path} {facts['ms']} ms {who}"
+        return f"{clock} {record.levelname.lower()} {super().format(record)}"
+
+
+def configure_logs(kind: str) -> None:
+    """Send the hub's log to stderr, as `json` or `text`."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLog() if kind == "json" else TextLog())
+    root = logging.getLogger("zoohub.hub")
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    root.propagate = False

@@ -1,0 +1,133 @@
+"""The hub as one object: its parts put together, without HTTP."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+from zoohub.hub.accounts import Accounts, Actor
+from zoohub.hub.blobs import Blobs
+from zoohub.hub.commits import CommitRequest, Commits
+from zoohub.hub.config import Config
+from zoohub.hub.db import Database
+from zoohub.hub.repos import Repo, Repos
+from zoohub.hub.signing import Signer
+from zoohub.hub.storage import FolderStorage, Incoming, Storage, open_storage
+from zoohub.hub.tables import repos
+from zoohub.hub.trees import Trees
+from zoohub.hub.xetingest import XetIngest
+from zoohub.registry import ModelRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What came of a push; `warning` is shown by the client."""
+
+    repo: Repo
+    oid: str
+    pull: int | None = None
+    warning: str = ""
+
+
+class Hub:
+    """Everything a request needs. Open with `Hub(config)`, close with `close`."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.db = open_database(config.database_url)
+        folder = config.folder
+        self.storage: Storage = (
+            open_storage(config.storage, dict(config.storage_options))
+            if config.storage
+            else FolderStorage(folder / "objects")
+        )
+        # Files are moved into a local storage by rename, so they arrive on the same file system.
+        local = self.storage.root if isinstance(self.storage, FolderStorage) else folder
+        self.incoming = Incoming(local / "incoming")
+        self.blobs = Blobs(self.db, self.storage, self.incoming, config.disk_reserve)
+        self.accounts = Accounts(self.db)
+        self.repos = Repos(self.db, login_required=config.login_required)
+        self.commits = Commits(self.repos, self.blobs, config.quota or None)
+        self.xet = XetIngest(self.blobs)
+        self.signer = Signer(self.db.secret())
+        self._downloads: Counter[int] = Counter()
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Write what is pending and give connections back."""
+        self.flush()
+        self.db.close()
+
+    # --- what concerns more than one part -------------------------------------------------------------
+
+    def push(
+        self,
+        actor: Actor,
+        type: str,
+        name: str,
+        revision: str,
+        request: CommitRequest,
+        *,
+        create_pr: bool = False,
+    ) -> Pushed:
+        """Commit, and let the registry know what `main` is now."""
+        done = self.commits.commit(actor, type, name, revision, request, create_pr=create_pr)
+        return Pushed(done.repo, done.oid, done.pull)
+
+    def delete_repo(self, actor: Actor, type: str, name: str) -> None:
+        """Delete a repository, here and in the registry."""
+        self.repos.delete(actor, type, name)
+
+    def move_repo(self, actor: Actor, type: str, old: str, new: str) -> Repo:
+        """Move a repository, here and in the registry."""
+        return self.repos.move(actor, type, old, new)
+
+    def configure_repo(self, actor: Actor, type: str, name: str, **facts: Any) -> Repo:
+        """Change visibility or gating; the registry only knows public repositories."""
+        return self.repos.configure(actor, type, name, **facts)
+
+    def known(self, name: str) -> ModelRecord | None:
+        """What the registry knows of a model that this hub does not hold."""
+        return None
+
+    def reachable(self, connection: Connection, repo: Repo) -> set[str]:
+        """The blobs that any reference of a repository reaches."""
+        trees = Trees(self.db, connection)
+        seen: set[str] = set()
+        found: set[str] = set()
+        for ref in self.repos.refs(connection, repo):
+            for commit in self.repos.history(connection, self.repos.resolve(connection, repo, ref.oid)):
+                if commit.tree not in seen:
+                    seen.add(commit.tree)
+                    found.update(entry.sha256 for _, entry in trees.files(commit.tree) if entry.sha256)
+        return found
+
+    # --- downloads ------------------------------------------------------------------------------------
+
+    def count_download(self, repo_id: int) -> None:
+        """Count one download; written with the next `flush`."""
+        with self._lock:
+            self._downloads[repo_id] += 1
+
+    def flush(self) -> None:
+        """Write the counted downloads."""
+        with self._lock:
+            counts, self._downloads = self._downloads, Counter()
+        if counts:
+            with self.db.write() as connection:
+                for repo_id, count in counts.items():
+                    values: dict[str, Any] = {"downloads": repos.c.downloads + count}
+                    connection.execute(update(repos).where(repos.c.id == repo_id).values(**values))
+
+
+def open_database(url: str) -> Database:
+    """The database at `url`, with the hub's tables."""
+    from zoohub.hub.tables import metadata
+
+    db = Database(url)
+    metadata.create_all(db.engine)
+    return db
