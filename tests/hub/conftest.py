@@ -121,7 +121,7 @@ def start_server(folder: Path, **settings: Any) -> tuple[Server, Callable[[], No
     """A hub in a thread of this process; returns it and what stops it."""
     settings.setdefault("database", f"sqlite:///{folder / 'registry.db'}")
     folder.mkdir(parents=True, exist_ok=True)
-    config = Config.load(data=str(folder / "hub"), port=0, disk_reserve=0, **settings)
+    config = Config.load(data=str(folder / "hub"), port=0, disk_reserve=0, catalog=False, **settings)
     hub = Hub(config)
     running = _Uvicorn(uvicorn.Config(create_app(config, hub), port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=running.run, daemon=True)

@@ -166,8 +166,8 @@ def test_operations_of_one_commit(server: Server) -> None:
     assert sorted(api.list_repo_files("fay/ops")) == [
         "big.bin", "copy/1.txt", "copy/big.bin", "d/1.txt", "d/2.txt", "d/3.txt", "d/4.txt",
     ]  # fmt: skip
+    late = [CommitOperationAdd("late.txt", b"late")]
     with pytest.raises(HfHubHTTPError) as caught:
-        late = [CommitOperationAdd("late.txt", b"late")]
         api.create_commit("fay/ops", late, commit_message="late", parent_commit=head)
     assert caught.value.response.status_code == 412
     api.delete_folder("d", repo_id="fay/ops")
@@ -259,7 +259,8 @@ def test_transformers_push_and_load(server: Server, tmp_path: Path) -> None:
     code = """
 import torch
 from transformers import AutoModel, BertConfig, BertModel
-config = BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=50)
+sizes = dict(num_attention_heads=2, intermediate_size=16, vocab_size=50)
+config = BertConfig(hidden_size=16, num_hidden_layers=1, **sizes)
 model = BertModel(config)
 model.push_to_hub("lea/tiny-bert")
 again = AutoModel.from_pretrained("lea/tiny-bert")

@@ -32,6 +32,7 @@ class Config:
     storage: str = ""  # another place for blobs: a folder or an address such as s3://bucket/prefix
     storage_options: Mapping[str, Any] = field(default_factory=dict)
     database: str = ""
+    catalog: bool = True  # whether a new database begins with the bundled catalog
     login_required: bool = False
     open_signup: bool = False
     default_private: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -72,6 +73,16 @@ def registry_facts(record: ModelRecord) -> dict[str, Any]:
 def repo_record(repo: Repo) -> ModelRecord | None:
     """The record that the last push to `main` was parsed into."""
     return ModelRecord.from_dict(json.loads(repo.record)) if repo.record else None
+
+
+def current_record(repo: Repo, head: Commit) -> ModelRecord:
+    """What the registry is to know of a public model."""
+    record = repo_record(repo) or ModelRecord(id=repo.name)
+    return replace(
+        record, id=repo.name, name=repo.name.rsplit("/", 1)[-1], author=repo.namespace or None,
+        revision=head.oid, gated=bool(repo.gated), downloads=repo.downloads, created=iso(repo.created),
+        updated=iso(repo.updated),
+    )  # fmt: skip
 
 
 def repo_facts(

@@ -228,14 +228,15 @@ class Repos:
             raise Forbidden(f"You have no right to create repositories under the namespace {namespace!r}")
         return owner
 
-    def delete(self, actor: Actor, type: str, name: str) -> None:
-        """Delete a repository; its blobs go with the next garbage collection."""
+    def delete(self, actor: Actor, type: str, name: str) -> Repo:
+        """Delete a repository and return what it was; its blobs go with the next garbage collection."""
         with self.db.write() as connection:
             repo = self.administered(connection, actor, type, name)
             if repo.moved:
                 raise RepoNotFound(anonymous=actor.anonymous)
             connection.execute(delete(repos).where(repos.c.id == repo.id))
             note(connection, actor.name, "repo.delete", f"{type}:{repo.name}")
+            return repo
 
     def move(self, actor: Actor, type: str, old: str, new: str) -> Repo:
         """Rename or hand over a repository; the old id leads to the new one from then on."""

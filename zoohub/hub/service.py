@@ -7,20 +7,23 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
+from zoohub.errors import ZooError
 from zoohub.hub.accounts import Accounts, Actor
 from zoohub.hub.blobs import Blobs
 from zoohub.hub.commits import CommitRequest, Commits
 from zoohub.hub.config import Config
 from zoohub.hub.db import Database
-from zoohub.hub.repos import Repo, Repos
+from zoohub.hub.facts import current_record
+from zoohub.hub.repos import HEADS, Repo, Repos, repo_of
 from zoohub.hub.signing import Signer
 from zoohub.hub.storage import FolderStorage, Incoming, Storage, open_storage
 from zoohub.hub.tables import repos
 from zoohub.hub.trees import Trees
+from zoohub.hub.words import FilterWords
 from zoohub.hub.xetingest import XetIngest
-from zoohub.registry import ModelRecord
+from zoohub.registry import ModelRecord, Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,9 @@ class Hub:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.db = open_database(config.database_url)
+        self.registry = Registry.open(config.database_url, catalog=config.catalog)
+        self.words = FilterWords(self.registry)
+        self.db = Database(config.database_url)
         folder = config.folder
         self.storage: Storage = (
             open_storage(config.storage, dict(config.storage_options))
@@ -60,6 +65,7 @@ class Hub:
     def close(self) -> None:
         """Write what is pending and give connections back."""
         self.flush()
+        self.registry.close()
         self.db.close()
 
     # --- what concerns more than one part -------------------------------------------------------------
@@ -76,23 +82,55 @@ class Hub:
     ) -> Pushed:
         """Commit, and let the registry know what `main` is now."""
         done = self.commits.commit(actor, type, name, revision, request, create_pr=create_pr)
+        if done.ref == HEADS + "main":
+            self.index(done.repo.id)
         return Pushed(done.repo, done.oid, done.pull)
+
+    def create_repo(self, actor: Actor, name: str, namespace: str | None = None, **facts: Any) -> Repo:
+        """Create a repository, which search finds at once."""
+        repo = self.repos.create(actor, name, namespace, **facts)
+        self.index(repo.id)
+        return repo
 
     def delete_repo(self, actor: Actor, type: str, name: str) -> None:
         """Delete a repository, here and in the registry."""
-        self.repos.delete(actor, type, name)
+        repo = self.repos.delete(actor, type, name)
+        if type == "model" and not repo.private:
+            self.registry.delete([repo.name])
 
     def move_repo(self, actor: Actor, type: str, old: str, new: str) -> Repo:
         """Move a repository, here and in the registry."""
-        return self.repos.move(actor, type, old, new)
+        repo = self.repos.move(actor, type, old, new)
+        if type == "model" and not repo.private:
+            self.registry.delete([old])
+        self.index(repo.id)
+        return repo
 
     def configure_repo(self, actor: Actor, type: str, name: str, **facts: Any) -> Repo:
         """Change visibility or gating; the registry only knows public repositories."""
-        return self.repos.configure(actor, type, name, **facts)
+        repo = self.repos.configure(actor, type, name, **facts)
+        self.index(repo.id)
+        return repo
+
+    def index(self, repo_id: int) -> None:
+        """Bring the registry up to date with a repository; of private ones it learns nothing."""
+        with self.db.read() as connection:
+            row = connection.execute(select(repos).where(repos.c.id == repo_id)).first()
+            if row is None or row.type != "model":
+                return
+            repo = repo_of(row)
+            head = self.repos.resolve(connection, repo, "main")
+        if repo.private:
+            self.registry.delete([repo.name])
+        else:
+            self.registry.add([current_record(repo, head)])
 
     def known(self, name: str) -> ModelRecord | None:
         """What the registry knows of a model that this hub does not hold."""
-        return None
+        try:
+            return self.registry.find(name)
+        except ZooError:
+            return None
 
     def reachable(self, connection: Connection, repo: Repo) -> set[str]:
         """The blobs that any reference of a repository reaches."""
@@ -122,12 +160,3 @@ class Hub:
                 for repo_id, count in counts.items():
                     values: dict[str, Any] = {"downloads": repos.c.downloads + count}
                     connection.execute(update(repos).where(repos.c.id == repo_id).values(**values))
-
-
-def open_database(url: str) -> Database:
-    """The database at `url`, with the hub's tables."""
-    from zoohub.hub.tables import metadata
-
-    db = Database(url)
-    metadata.create_all(db.engine)
-    return db

@@ -99,6 +99,7 @@ repos = Table(
     Column("blocked", Text),  # why the policy or an administrator blocks reading
     Column("flags", Text),  # JSON list of findings of the last push
     Column("mirror", Text),  # the upstream hub this repository is a copy of
+    Column("checked", Float),  # when the upstream hub was last asked
     Column("downloads", BigInteger, nullable=False, default=0),
     Column("record", Text),  # JSON of the ModelRecord of main
     Column("created", Float, nullable=False),

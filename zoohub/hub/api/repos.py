@@ -115,7 +115,7 @@ def _create(ask: Ask, data: dict[str, Any]) -> Response:
     private = _private(data, ask.hub.config.default_private)
     kind = _type(data)
     try:
-        repo = ask.hub.repos.create(ask.user, name, namespace, type=kind, private=bool(private))
+        repo = ask.hub.create_repo(ask.user, name, namespace, type=kind, private=bool(private))
     except Conflict as error:
         # The client reads where the repository is even from this answer.
         url = f"{ask.base}{'/datasets' if kind == 'dataset' else ''}/{namespace or ask.user.name}/{name}"
