@@ -93,7 +93,7 @@ def user() -> None:
 @user.command("add")
 @click.argument("name")
 @click.option("--password", help="The password; asked for where left out.")
-@click.option("--email")
+@click.option("--email", help="An address that administrators see.")
 @click.option("--admin", is_flag=True, help="May do everything on this hub.")
 @config_option
 def user_add(
@@ -175,7 +175,9 @@ def org_add(name: str, owner: str, config_file: Path | None) -> None:
 @org.command("member")
 @click.argument("name")
 @click.argument("user_name", metavar="USER")
-@click.option("--role", type=click.Choice(["read", "write", "admin", "none"]), required=True)
+@click.option(
+    "--role", type=click.Choice(["read", "write", "admin", "none"]), required=True, help="none takes it away."
+)
 @config_option
 def org_member(name: str, user_name: str, role: str, config_file: Path | None) -> None:
     """Give USER a role in the organization NAME, or none."""
@@ -203,7 +205,9 @@ def token() -> None:
 @token.command("add")
 @click.argument("user_name", metavar="USER")
 @click.option("--name", default="command line", show_default=True, help="What it is for.")
-@click.option("--role", type=click.Choice(["read", "write"]), default="read", show_default=True)
+@click.option(
+    "--role", type=click.Choice(["read", "write"]), default="read", show_default=True, help="What it may do."
+)
 @click.option("--scope", multiple=True, help="A namespace or repository it is good for; may be repeated.")
 @click.option("--days", type=click.FloatRange(min=0.001), help="Days until it expires.")
 @config_option
