@@ -11,7 +11,7 @@ help:  ## these verbs
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --progress-bar off -c constraints.txt torch torchvision
-	$(PIP) install --quiet --progress-bar off -c constraints.txt -e '.[all,dev]'
+	$(PIP) install --quiet --progress-bar off -c constraints.txt -e '.[all,demo,dev]'
 	@touch $@
 
 demo: $(VENV)/.ready  ## the main job on real input: search, pull, fine-tune, evaluate, predict
