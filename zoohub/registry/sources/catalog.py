@@ -67,6 +67,17 @@ def provenance() -> dict[str, Any]:
     return found
 
 
+@cache
+def twins() -> dict[str, tuple[str, ...]]:
+    """ModelScope id -> ids of the same weights on the Hugging Face Hub, as the catalog's origins state them."""
+    table: dict[str, list[str]] = {}
+    for row in _merged():
+        for mirror in row.get("mirrors", ()):
+            if mirror.startswith("modelscope:") and ":" not in row["id"]:
+                table.setdefault(mirror, []).append(row["id"])
+    return {ident: tuple(hub) for ident, hub in table.items()}
+
+
 def _matches(row: Row, wanted: Wanted) -> bool:
     tasks = {row.get("task"), *row.get("tasks", ())}
     return (not wanted.tasks or bool(tasks & set(wanted.tasks))) and (
