@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zoohub.registry import get as get
     from zoohub.registry import open_registry as open_registry
     from zoohub.registry import search as search
+    from zoohub.registry.sync import sync as sync
     from zoohub.weights import pull as pull
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ _HOME = {
     "open_registry": "zoohub.registry",
     "pull": "zoohub.weights",
     "search": "zoohub.registry",
+    "sync": "zoohub.registry.sync",
     "errors": "zoohub",
     "tasks": "zoohub",
 }
@@ -49,6 +51,7 @@ __all__ = [
     "open_registry",
     "pull",
     "search",
+    "sync",
     "tasks",
 ]
 

@@ -29,6 +29,7 @@ COMMANDS: dict[str, Entry] = {
     "tasks": Entry(FIND, "search", "The task vocabulary, in English and Chinese."),
     "serve": Entry(SHARE, "zoohub.hub.cli", "Serve a private hub that the Hugging Face clients talk to."),
     "hub": Entry(SHARE, "zoohub.hub.cli", "Look after a hub: users, tokens, the store."),
+    "sync": Entry(FIND, "sync", "Bring models of a hub, a cache, a folder or a file into the registry."),
     "completion": Entry(HOUSE, "completion", "Shell completion for bash, zsh and fish."),
     "check": Entry(VET, "check", "Is a folder or a pulled model safe to load?"),
     "pull": Entry(USE, "pull", "Fetch a model's files, verified and checked."),

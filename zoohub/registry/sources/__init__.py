@@ -69,12 +69,29 @@ class Files(Protocol):
 
 
 class Source(Protocol):
-    """A place where models come from."""
+    """A place where models come from; sources inherit from it and override what differs.
+
+    `authority`: it is the models' own home, and overrules what others say of them. `newest_first`: it lists by time of
+    change, so that a later sync may stop at what is known. `remote`: its pages are worth resuming.
+    """
 
     name: str
+    authority: bool = False
+    newest_first: bool = False
+    remote: bool = False
 
-    def pages(self, wanted: Wanted, cursor: str | None = None) -> Iterator[Page]:
+    @property
+    def place(self) -> str:
+        """Which of the places of this name it is: an address, a folder."""
+        return ""
+
+    def owns(self, record: ModelRecord) -> bool:
+        """Whether a model of the registry is gone where a whole listing of this source lacks it."""
+        return False
+
+    def pages(self, wanted: Wanted | None = None, cursor: str | None = None) -> Iterator[Page]:
         """List the models, from the start or on from the `cursor` of an earlier page."""
+        raise NotImplementedError
 
     def open(self, record: ModelRecord) -> AbstractContextManager[Files]:
         """Open the files of `record` at `record.revision`, or at the newest revision where that is None.
@@ -82,6 +99,7 @@ class Source(Protocol):
         Raises:
             SourceError: the source does not answer, or has no such model or revision.
         """
+        raise NotImplementedError
 
 
 # source of an id -> (module, class); modules load when they are used

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from zoohub.errors import InvalidModelId, InvalidRecord
 from zoohub.registry.records import ModelId, ModelRecord
-from zoohub.registry.sources import Files, Page, Refusal, Wanted, facts, source
+from zoohub.registry.sources import Files, Page, Refusal, Source, Wanted, facts, source
 from zoohub.registry.sources.folder import described
 
 PAGE = 100
 
 
-class CacheSource:
+class CacheSource(Source):
     """Models of both caches, each under the id it has at its hub, with the revision that lies here."""
 
     name = "cache"

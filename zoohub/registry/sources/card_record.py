@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from zoohub import tasks
+from zoohub.cards import Card
+from zoohub.errors import CardError
 from zoohub.registry.records import LicenseEvidence, ModelRecord
 from zoohub.registry.sources import facts
 from zoohub.registry.sources.licensed import licensed
-
-LONGEST_CARD = 2 << 20
-
-_FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
-
-
-def card_data(text: str) -> tuple[Mapping[str, Any], str]:
-    """The front matter as plain data, and the Markdown after it.
-
-    Raises:
-        ValueError: the YAML is broken or too large, or is no mapping.
-    """
-    from zoohub.cards.plainyaml import load
-
-    found = _FRONT.match(text)
-    if not found:
-        return {}, text
-    data = load(found[1])
-    if data is None:
-        return {}, text[found.end() :]
-    if not isinstance(data, Mapping):
-        raise ValueError("the card's front matter is no mapping")
-    return data, text[found.end() :]
-
 
 def with_card(record: ModelRecord, path: Path) -> ModelRecord:
     """The record with what the card at `path` states; what the record knows already stands.
@@ -43,11 +19,13 @@ def with_card(record: ModelRecord, path: Path) -> ModelRecord:
     Raises:
         ValueError: the card cannot be read as one.
     """
-    with path.open("rb") as stream:
-        content = stream.read(LONGEST_CARD + 1)
-    if len(content) > LONGEST_CARD:
-        raise ValueError(f"the card is longer than {LONGEST_CARD >> 20} MiB")
-    data, body = card_data(content.decode("utf-8", "replace"))
+    try:
+        card = Card.read(path)
+    except CardError as error:
+        raise ValueError(error.message) from error
+    if broken := [finding for finding in card.findings if finding.severity == "error" and not finding.mended]:
+        raise ValueError(f"{path.name}: {broken[0].message}")
+    data = card.data
     raw = facts.license_word(data.get("license"))
     evidence = (LicenseEvidence("card", path.name, raw),) if raw else ()
     task = tasks.match(str(data.get("pipeline_tag") or ""))
@@ -67,7 +45,7 @@ def with_card(record: ModelRecord, path: Path) -> ModelRecord:
             base_models=facts.base_models(bases, data.get("base_model_relation")),
             metrics=facts.metrics(data.get("model-index")),
             tags=facts.words(data.get("tags")),
-            description=_first_paragraph(body) or record.description,
+            description=_first_paragraph(card.body) or record.description,
         )
     )
 

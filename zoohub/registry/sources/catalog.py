@@ -16,7 +16,7 @@ from typing import Any
 
 from zoohub.errors import SourceError
 from zoohub.registry.records import ModelRecord
-from zoohub.registry.sources import Files, Page, Wanted, source
+from zoohub.registry.sources import Files, Page, Source, Wanted, source
 from zoohub.registry.sources.licensed import licensed
 
 PAGE = 1000
@@ -39,7 +39,7 @@ _UNITED = (
 Row = dict[str, Any]
 
 
-class CatalogSource:
+class CatalogSource(Source):
     """All records of the bundled catalog; the files of a model come from the source that its id names."""
 
     name = "catalog"
@@ -91,12 +91,10 @@ def _merged() -> list[Row]:
     notes = provenance()
     table: dict[str, Row] = {}
     for origin in sorted(notes, key=lambda name: (_RANK.index(name) if name in _RANK else len(_RANK), name)):
-        stated = ", ".join(
-            f"{package['package']} {package['version']}" for package in notes[origin]["packages"]
-        )
         for row in _rows(origin):
-            known = table.get(row["id"])
-            table[row["id"]] = _united(known, row) if known else row
+            key = row["id"].lower()  # hubs know one model under one spelling, whatever the case
+            known = table.get(key)
+            table[key] = _united(known, row) if known else row
     return sorted(table.values(), key=lambda row: (-_standing(row), row["id"]))
 
 

@@ -13,7 +13,7 @@ from zoohub.registry.records import RELATIONS, UNKNOWN, BaseModel, Metric, Model
 
 LONGEST_TEXT = 4000
 LONGEST_WORD = 200
-MOST_WORDS = 2000
+MOST_WORDS = 5000
 MOST_PARAMETERS = 10**14
 MOST_BYTES = 10**16
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from zoohub.errors import InvalidRecord, SourceError
 from zoohub.registry.records import ModelFile, ModelRecord
-from zoohub.registry.sources import Page, Refusal, Wanted, facts
+from zoohub.registry.sources import Page, Refusal, Source, Wanted, facts
 from zoohub.registry.sources.card_record import with_card
 
 CHUNK = 1 << 20
@@ -42,13 +42,23 @@ _HEADS = (
 )  # fmt: skip
 
 
-class FolderSource:
+class FolderSource(Source):
     """All models below a folder; each is a record of its own, with its path as id."""
 
     name = "folder"
+    authority = True
 
     def __init__(self, root: str | os.PathLike[str] = ".") -> None:
         self.root = Path(os.path.abspath(os.path.expanduser(root)))
+
+    @property
+    def place(self) -> str:
+        """The folder."""
+        return str(self.root)
+
+    def owns(self, record: ModelRecord) -> bool:
+        """Whether the record is of a model below this folder."""
+        return record.source == self.name and self.root in (Path(record.model_id.name), *Path(record.model_id.name).parents)
 
     def pages(self, wanted: Wanted | None = None, cursor: str | None = None) -> Iterator[Page]:
         """Every model of the tree, in the order of its path; the cursor is the last path that is behind.

@@ -6,13 +6,14 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from zoohub import settings
 from zoohub.errors import InvalidRecord, SourceError
 from zoohub.registry.records import ModelFile, ModelRecord
-from zoohub.registry.sources import Page, Refusal, Wanted, transport
+from zoohub.registry.sources import Page, Refusal, Source, Wanted, transport
 from zoohub.registry.sources.hub_record import from_hub
 
 PAGE = 500
@@ -25,13 +26,25 @@ EXPAND = (
 )  # fmt: skip
 
 
-class HubSource:
+class HubSource(Source):
     """Models of a hub, newest first; their files through the hub's resolve addresses."""
 
     name = "hub"
+    authority = True
+    newest_first = True
+    remote = True
 
     def __init__(self, endpoint: str | None = None) -> None:
         self.endpoint = (endpoint or settings.hub_endpoint()).rstrip("/")
+
+    @property
+    def place(self) -> str:
+        """The address of the hub."""
+        return self.endpoint
+
+    def owns(self, record: ModelRecord) -> bool:
+        """Whether this hub is where the record was synced from."""
+        return record.source == self.name and record.origin == self.endpoint
 
     def pages(self, wanted: Wanted | None = None, cursor: str | None = None) -> Iterator[Page]:
         """List models by time of change, the newest first; stops at `wanted.since`.
@@ -72,7 +85,7 @@ class HubSource:
             answer = transport.get_json(url, headers=self._headers())
             if not isinstance(answer.data, list):
                 raise SourceError(f"{self.endpoint} answered a listing that is no list.")
-            page = _read(answer.data)
+            page = _read(answer.data, self.endpoint)
             following = answer.next
             ids = {record.id for record in page.records} | {refusal.id for refusal in page.refused}
             stale = stale + 1 if ids <= before else 0
@@ -133,13 +146,13 @@ class HubFiles:
         return transport.chunks(f"{self._base}/{quote(file.path, safe='/')}", start, self._headers)
 
 
-def _read(items: list[Any]) -> Page:
+def _read(items: list[Any], endpoint: str) -> Page:
     """The records of one answer; a bad one is set aside with the reason."""
     records, refused = [], []
     for item in items:
         try:
             _require_small(item)
-            records.append(from_hub(item))
+            records.append(replace(from_hub(item), origin=endpoint))
         except InvalidRecord as error:
             refused.append(Refusal(error.ident, error.reason))
     return Page(tuple(records), tuple(refused))

@@ -6,13 +6,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from zoohub import settings, tasks
 from zoohub.errors import InvalidRecord, SourceError
 from zoohub.registry.records import LicenseEvidence, ModelFile, ModelId, ModelRecord
-from zoohub.registry.sources import Page, Refusal, Wanted, facts, transport
+from zoohub.registry.sources import Page, Refusal, Source, Wanted, facts, transport
 from zoohub.registry.sources.catalog import twins
 from zoohub.registry.sources.licensed import licensed
 from zoohub.registry.sources.modelscope_tasks import TASKS
@@ -22,13 +23,21 @@ REACH = 3000  # the API lists no further than this for one query
 _LISTED = "/openapi/v1/models"
 
 
-class ModelScopeSource:
+class ModelScopeSource(Source):
     """Models of ModelScope; one query reaches 3,000 models, so that tasks and authors are asked for one by one."""
 
     name = "modelscope"
+    authority = True
+    newest_first = True
+    remote = True
 
     def __init__(self, endpoint: str | None = None) -> None:
         self.endpoint = (endpoint or settings.modelscope_endpoint()).rstrip("/")
+
+    @property
+    def place(self) -> str:
+        """The address of ModelScope."""
+        return self.endpoint
 
     def pages(self, wanted: Wanted | None = None, cursor: str | None = None) -> Iterator[Page]:
         """List models, the newest first; the cursor is "listing.page".
@@ -69,7 +78,7 @@ class ModelScopeSource:
         records, refused = [], []
         for item in items:
             try:
-                records.append(from_modelscope(item))
+                records.append(replace(from_modelscope(item), origin=self.endpoint))
             except InvalidRecord as error:
                 refused.append(Refusal(error.ident, error.reason))
         total = data.get("total_count", data.get("TotalCount"))

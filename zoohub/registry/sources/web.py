@@ -8,16 +8,16 @@ from urllib.parse import urlsplit
 
 from zoohub.errors import SourceError
 from zoohub.registry.records import ModelFile, ModelRecord
-from zoohub.registry.sources import Page, Wanted, transport
+from zoohub.registry.sources import Page, Source, Wanted, transport
 from zoohub.registry.sources.catalog import CatalogSource
 
 
-class WebSource:
+class WebSource(Source):
     """Models of the catalog whose record holds `config["urls"]`: file name -> address."""
 
     name = "web"
 
-    def pages(self, wanted: Wanted, cursor: str | None = None) -> Iterator[Page]:
+    def pages(self, wanted: Wanted | None = None, cursor: str | None = None) -> Iterator[Page]:
         """The catalog's models of this source."""
         found = [
             record
