@@ -90,3 +90,19 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     (folder / "model.onnx").write_bytes(b"junk")
     with pytest.raises(UnsupportedModel, match="onnxruntime cannot load"):
         load(folder, task="image-classification")
+
+
+def test_the_best_path_is_the_best_of_all_paths() -> None:
+    from itertools import product
+
+    from zoohub.adapters.lac import best_path
+
+    rng = np.random.default_rng(0)
+    scores, transitions = rng.standard_normal((5, 3)), rng.standard_normal((3, 3))
+
+    def total(path: tuple[int, ...]) -> float:
+        steps = sum(scores[i, tag] for i, tag in enumerate(path))
+        return float(steps + sum(transitions[a, b] for a, b in zip(path, path[1:], strict=False)))
+
+    best = max(product(range(3), repeat=5), key=total)
+    assert best_path(scores, transitions) == list(best)

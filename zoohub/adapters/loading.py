@@ -70,9 +70,10 @@ def find_bundle(model: str | Path | ModelRecord) -> Bundle:
 
 
 def _files(record: ModelRecord) -> Path:
-    if record.source == "folder":
-        return Path(record.model_id.name)
-    raise UsageError(f"{record.id} is not on this machine.")
+    from zoohub.weights import local, pull
+
+    here = None if record.source == "folder" else local(record)  # a folder is checked each time
+    return here or pull(record)
 
 
 def _folder(path: Path) -> Bundle:

@@ -54,6 +54,7 @@ BUILT_IN: tuple[Adapter, ...] = (
     Adapter("onnx-images", "onnx", ("image-classification",), f"{_HERE}.onnx:OnnxImages"),
     Adapter("onnx-fastestdet", "onnx", ("object-detection",), f"{_HERE}.onnx:GridDetector"),
     Adapter("onnx-silero-vad", "onnx", ("voice-activity-detection",), f"{_HERE}.onnx:SileroVad"),
+    Adapter("onnx-lac", "onnx", ("token-classification",), f"{_HERE}.lac:ChineseWords"),
     Adapter("onnx-hibari", "onnx", ("text-to-speech",), f"{_HERE}.onnx:HibariSpeech"),
 )  # fmt: skip
 
