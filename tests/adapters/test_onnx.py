@@ -106,3 +106,15 @@ def test_the_best_path_is_the_best_of_all_paths() -> None:
 
     best = max(product(range(3), repeat=5), key=total)
     assert best_path(scores, transitions) == list(best)
+
+
+def test_a_config_may_name_a_set_of_labels(tmp_path: Path) -> None:
+    folder = grid_detector(tmp_path, np.zeros((85, 4, 4)))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "label_names": "coco-80"}))
+    model = load(folder, task="object-detection")
+    assert len(model.labels) == 80
+    assert model.labels[27] == "tie"
+    (folder / "config.json").write_text(json.dumps({**config, "label_names": "koko"}))
+    with pytest.raises(UnsupportedModel, match="coco-80"):
+        load(folder, task="object-detection")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zoohub.adapters.base import Model, refuse
 from zoohub.adapters.images import Transform, read_image
 from zoohub.adapters.inference import Plan
+from zoohub.adapters.label_sets import names
 from zoohub.adapters.results import Audio, Detection, Segment
 from zoohub.adapters.sound import read_audio
 from zoohub.errors import MissingDependency, UnsupportedModel
@@ -43,7 +44,7 @@ class OnnxModel(Model):
             self.session = onnxruntime.InferenceSession(str(path), settings, providers=providers)
         except Exception as error:
             raise UnsupportedModel(f"onnxruntime cannot load {path.name}: {str(error)[:200]}") from error
-        self.labels = tuple(self.bundle.config.get("label_names") or ())
+        self.labels = names(self.bundle.config.get("label_names"))
 
     def file(self) -> Path:
         """The one .onnx file of the folder, or the one that the config names.
@@ -98,8 +99,8 @@ class OnnxImages(OnnxModel):
         fixed = isinstance(self.session.get_inputs()[0].shape[0], int)
         groups = [pixels[i : i + 1] for i in range(len(pixels))] if fixed else [pixels]
         scores = np.concatenate([self.run(**{self.input_name: group})[0] for group in groups])
-        names = self.labels or tuple(map(str, range(scores.shape[1])))
-        return classification(torch.from_numpy(scores), names, top_k)
+        labels = self.labels or tuple(map(str, range(scores.shape[1])))
+        return classification(torch.from_numpy(scores), labels, top_k)
 
 
 class GridDetector(OnnxModel):
