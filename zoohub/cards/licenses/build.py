@@ -190,14 +190,15 @@ def _groups(licenses: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def _commercial(entry: Mapping[str, Any]) -> bool:
+    """Granted without asking anyone, whatever the user earns; a threshold of users does not count against it."""
     granted = all(entry["facts"][operation][0] == "yes" for operation in ("use", "commercial"))
-    return granted and not any(item["kind"] == "revenue_threshold" and _ends(item)
-                               for item in entry.get("conditions", ()))  # fmt: skip
+    return granted and not any(_asks_business(condition) for condition in entry.get("conditions", ()))
 
 
-def _ends(condition: Mapping[str, Any]) -> bool:
-    """Whether the grant itself ends above the threshold (not merely: a badge must be shown)."""
-    return "badge" not in condition.get("above", "")
+def _asks_business(condition: Mapping[str, Any]) -> bool:
+    if condition["kind"] == "agreement":
+        return "commercial" in condition.get("on", OPERATIONS)
+    return condition["kind"] == "revenue_threshold" and "badge" not in condition.get("above", "")
 
 
 def _permissive(entry: Mapping[str, Any]) -> bool:

@@ -68,9 +68,8 @@ def spdx(expression: str) -> str | None:
     parsed = parse(expression)
     if parsed is None:
         return None
-    words = expression if parsed is None else parsed.text
     table = {entry.id: entry.spdx or f"LicenseRef-{entry.id}" for entry in all_licenses()}
-    tokens = words.replace("(", "( ").replace(")", " )").split()
+    tokens = parsed.text.replace("(", "( ").replace(")", " )").split()
     return " ".join(table.get(token, token) for token in tokens).replace("( ", "(").replace(" )", ")")
 
 
@@ -94,8 +93,6 @@ def _licensing() -> Any:
 
     symbols, taken = [], set()
     for entry in all_licenses():
-        if entry.id == UNKNOWN:
-            continue
         names = tuple(word for word in {entry.spdx or "", *entry.aliases} if word and _is_token(word))
         fresh = tuple(name for name in names if name.lower() not in taken and name.lower() != entry.id)
         symbols.append(LicenseSymbol(entry.id, aliases=fresh))

@@ -189,7 +189,8 @@ def alias(word: str) -> str | None:
 def in_group(id: str, group: str) -> bool:
     """Whether a license belongs to a group, which it does only where its facts are known.
 
-    `commercial`: commercial use is granted, and no revenue of the user's own ends the grant. `permissive`: every
+    `commercial`: commercial use is granted without an agreement or registration, and no revenue of the user's
+    own ends the grant. `permissive`: every
     operation is granted for every purpose, and only notices, credit and patent peace are asked for.
 
     Raises:

@@ -18,7 +18,7 @@ MAX_LENGTH = 1000
 UNSAID = frozenset({"", "other", "unknown", "none", "null", "n/a", "na", "tbd", "todo", "custom", "see license",
                     "license", "noassertion", "unlicensed", "undefined", "-", "false", "true"})  # fmt: skip
 # Words that carry no meaning in a license's name.
-_FILLER = frozenset("the license licence licenses licensed agreement version ver v under a an of terms".split())
+_FILLER = frozenset("the license licence licenses licensed agreement version ver v under a an".split())
 _MENDED = {"liscence": "license", "lisence": "license", "licens": "license", "communityclicense": "community"}
 _JOINERS = re.compile(r"\s+(?:and|&|\+)\s+|-and-", re.IGNORECASE)
 _UNCLEAR = re.compile(r"\s*[,;|/]\s*|\s+or\s+|-or-(?!later)", re.IGNORECASE)
