@@ -31,6 +31,16 @@ def hub_endpoint() -> str:
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
+def mirrors() -> list[str]:
+    """Copies of the Hugging Face hub, tried in order where it does not answer: `ZOO_MIRRORS`, comma-separated."""
+    return [name.strip().rstrip("/") for name in os.environ.get("ZOO_MIRRORS", "").split(",") if name.strip()]
+
+
+def source_order() -> list[str]:
+    """The sources that a pull asks first where a model lies in several: `ZOO_SOURCES`, comma-separated."""
+    return [name.strip() for name in os.environ.get("ZOO_SOURCES", "").split(",") if name.strip()]
+
+
 def modelscope_endpoint() -> str:
     """The ModelScope hub: `MODELSCOPE_ENDPOINT` (a host name or an address)."""
     named = os.environ.get("MODELSCOPE_ENDPOINT") or "https://www.modelscope.cn"

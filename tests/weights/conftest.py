@@ -16,8 +16,14 @@ def tensor_file(size: int, seed: int = 0) -> bytes:
     return struct.pack("<Q", len(header)) + header + data
 
 
+@pytest.fixture(scope="session")
+def registry_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One registry for all: these tests read it only, and making one takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('registry') / 'registry.db'}"
+
+
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[TinyHub]:
+def hub(monkeypatch: pytest.MonkeyPatch, registry_url: str) -> Iterator[TinyHub]:
     """A hub with one plain model, `me/model`: 3 MB of weights and what goes with them."""
     files = {
         "config.json": b'{"model_type": "bert"}',
@@ -29,4 +35,6 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[TinyHub]:
     }
     with TinyHub({"me/model": files}) as running:
         monkeypatch.setenv("HF_ENDPOINT", running.url)
+        monkeypatch.setenv("ZOO_DATABASE_URL", registry_url)
+        monkeypatch.setattr("zoohub.weights.fetch.PAUSE", 0.01)
         yield running

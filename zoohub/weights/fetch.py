@@ -8,12 +8,13 @@ from pathlib import Path
 from threading import Event
 from typing import BinaryIO
 
-from zoohub.errors import DigestMismatch, SourceError, WeightsError
+from zoohub.errors import DigestMismatch, SourceError
 from zoohub.registry import ModelFile
 from zoohub.registry.sources import Files
-from zoohub.weights.storage import CHUNK, PARTIAL, Repo, StoredFile, full_disk
+from zoohub.weights.storage import CHUNK, PARTIAL, Repo, StoredFile
 
 ATTEMPTS = 5
+PAUSE = 0.25  # seconds before the second attempt; it doubles from one to the next
 
 
 class Stopped(Exception):
@@ -31,7 +32,7 @@ def fetch(
     Raises:
         DigestMismatch: size or SHA-256 differ from what was promised; the file is not kept.
         SourceError: the source failed `ATTEMPTS` times in a row without one new byte.
-        WeightsError: the disk is full; the partial file is removed.
+        OSError: the file cannot be written.
     """
     if file.sha256 and repo.blob(file.sha256).is_file():
         size = repo.blob(file.sha256).stat().st_size
@@ -40,10 +41,10 @@ def fetch(
             return StoredFile(file.path, size, file.sha256)
     download = _Download(source, file, repo, advance, stop)
     try:
-        with full_disk(download.partial):
-            return download.run()
-    except WeightsError:
-        download.partial.unlink(missing_ok=True)
+        return download.run()
+    except (DigestMismatch, Stopped) as error:
+        if isinstance(error, DigestMismatch) or download.size == 0:
+            download.partial.unlink(missing_ok=True)
         raise
 
 
@@ -53,7 +54,10 @@ class _Download:
     ) -> None:
         self.source, self.file, self.repo, self.advance, self.stop = source, file, repo, advance, stop
         key = file.sha256 or hashlib.sha256(f"{source.revision}\0{file.path}".encode()).hexdigest()
+        self.size = 0
         self.partial: Path = repo.blobs / f"{key}{PARTIAL}"
+        # git's digest holds the size too, so it is of use only where the size is stated
+        self.git_oid = "" if file.sha256 or file.size is None else source.git_oids.get(file.path, "")
         self.resumable = bool(file.sha256 or (source.revision and file.size is not None))
 
     def run(self) -> StoredFile:
@@ -72,11 +76,11 @@ class _Download:
         if fresh:
             self.partial.unlink(missing_ok=True)
         self.digest, self.size = hashlib.sha256(), 0
+        self.git = hashlib.sha1(b"blob %d\0" % (self.file.size or 0), usedforsecurity=False)
         with self.partial.open("a+b") as out:
             out.seek(0)
             while piece := out.read(CHUNK):
-                self.digest.update(piece)
-                self.size += len(piece)
+                self._take(piece)
             resumed = self.size > 0
             self.advance(self.size)
             failures = 0
@@ -88,7 +92,7 @@ class _Download:
                     failures = 1 if self.size > before else failures + 1
                     if failures >= ATTEMPTS:
                         raise
-                    self.stop.wait(min(8.0, 0.25 * 2**failures))
+                    self.stop.wait(min(8.0, PAUSE * 2**failures))
                 else:
                     break
         return resumed
@@ -98,8 +102,7 @@ class _Download:
             if self.stop.is_set():
                 raise Stopped
             out.write(piece)
-            self.digest.update(piece)
-            self.size += len(piece)
+            self._take(piece)
             self.advance(len(piece))
             if self.file.size is not None and self.size > self.file.size:
                 return  # more than was promised: stop before it fills the disk
@@ -108,6 +111,12 @@ class _Download:
             raise SourceError(
                 f"{self.file.path}: the stream ended after {self.size} of {self.file.size} bytes."
             )
+
+    def _take(self, piece: bytes) -> None:
+        self.digest.update(piece)
+        self.size += len(piece)
+        if self.git_oid:
+            self.git.update(piece)
 
     def _complete(self) -> bool:
         return self.file.size is not None and self.size >= self.file.size
@@ -119,4 +128,6 @@ class _Download:
         found = self.digest.hexdigest()
         if self.file.sha256 and found != self.file.sha256.lower():
             return f"SHA-256 {self.file.sha256}", found
+        if self.git_oid and self.git.hexdigest() != self.git_oid:
+            return f"git SHA-1 {self.git_oid}", self.git.hexdigest()
         return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -14,7 +14,7 @@ from threading import Event
 from zoohub import settings
 from zoohub.errors import NotPulled, SourceError, UnsafeFile, UsageError, WeightsError
 from zoohub.registry import ModelFile, ModelId, ModelRecord
-from zoohub.registry.sources import Files, source
+from zoohub.registry.sources import Files, Source, hub_mirror, source
 from zoohub.weights import names
 from zoohub.weights.checker import CheckReport, Level, check_files, needs_code
 from zoohub.weights.convert import convert as convert_pickle
@@ -191,35 +191,40 @@ def _own_folder(record: ModelRecord, options: Options) -> Path:
 
 
 def _first_that_answers(record: ModelRecord, options: Options, here: Path | None) -> Path:
-    """The record's own source, then its mirrors; a copy that is here where none answers."""
+    """The places that have the model, one after the other; a copy that is here where none answers."""
     failures: list[SourceError] = []
-    for candidate in _candidates(record):
+    places = list(_places(record))
+    for number, (origin, there) in enumerate(places, 1):
         try:
-            with source(candidate.source).open(candidate) as files:
-                return _Pull(candidate, files, options).run()
+            with origin.open(there) as files:
+                return _Pull(there, files, options).run()
         except SourceError as error:
             failures.append(error)
-            _say(
-                f"{candidate.id}: {error.message}", options.progress and len(failures) <= len(record.mirrors)
-            )
+            _say(f"{there.id}: {error.message}", options.progress and number < len(places))
     if here is not None and not options.partial:
         _say(f"No source of {record.id} answers; the copy on this machine is used.", True)
         return here
     raise failures[0]
 
 
-def _candidates(record: ModelRecord) -> list[ModelRecord]:
-    """The model in each place. A mirror may word its card otherwise, but its weights must be the same."""
+def _places(record: ModelRecord) -> Iterator[tuple[Source, ModelRecord]]:
+    """Where the model lies: at its own source, that source's mirrors, and as what other ids call it.
+
+    Another id has revisions of its own and may word its card otherwise, but its weights must be the same. The
+    order is that of `ZOO_SOURCES`, if it is set. A mirror gets no token.
+    """
     weights = tuple(file for file in record.files if file.path.endswith(WEIGHT_SUFFIXES))
-    found = [record]
+    same = [record]
     for ident in record.mirrors:
         there = ModelId.parse(ident, folders=False)
-        found.append(
-            replace(
-                record, id=there.key, source=there.source, revision=there.revision, files=weights, mirrors=()
-            )
-        )
-    return found
+        other = replace(record, id=there.key, source=there.source, revision=there.revision)
+        same.append(replace(other, files=weights, mirrors=()))
+    order = settings.source_order()
+    same.sort(key=lambda item: order.index(item.source) if item.source in order else len(order))
+    for item in same:
+        yield source(item.source), item
+        if item.source == "hub":
+            yield from ((hub_mirror(endpoint), item) for endpoint in settings.mirrors())
 
 
 class _Pull:
@@ -237,7 +242,7 @@ class _Pull:
         listed = _promised(self.record, self.files.files)
         names.require_safe([self.revision, *(file.path for file in listed)])
         chosen = self._choose(listed)
-        with self.repo.lock(lambda text: _say(text, self.options.progress)), full_disk(self.repo.folder):
+        with self._locked():
             done = self.repo.manifest(self.revision)
             if done and self._serves(done, chosen) and self.repo.holds(done):
                 return self._publish(done)
@@ -251,6 +256,15 @@ class _Pull:
             folder = self._publish(self._merged(manifest, done))
             self.repo.drop_partials()
         return folder
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Alone with this model; a full disk is said plainly and leaves no partial files."""
+        with (
+            self.repo.lock(lambda text: _say(text, self.options.progress)),
+            full_disk(self.repo.folder, self.repo.drop_partials),
+        ):
+            yield
 
     def _choose(self, listed: Sequence[ModelFile]) -> Selection:
         options = self.options

@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -216,13 +216,14 @@ def folder_name(model: ModelId) -> str:
 
 
 @contextmanager
-def full_disk(where: Path) -> Iterator[None]:
-    """Say plainly that the disk is full."""
+def full_disk(where: Path, clean_up: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Say plainly that the disk is full, after `clean_up`."""
     try:
         yield
     except OSError as error:
         if error.errno not in _FULL:
             raise
+        clean_up()
         raise WeightsError(
             f"No space left for {where} ({error.strerror}). Nothing half-written was kept.",
             "Free some space (zoo store list, zoo store rm MODEL) or set ZOO_STORE to a larger disk.",

@@ -6,7 +6,7 @@ yields, `weights` verifies and lands what `open` streams.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
@@ -58,6 +58,7 @@ class Files(Protocol):
 
     revision: str | None
     files: tuple[ModelFile, ...]
+    git_oids: Mapping[str, str]  # path -> the git SHA-1 of its content, where the source states that instead
 
     def chunks(self, file: ModelFile, start: int = 0) -> Iterator[bytes]:
         """The bytes of one of `files` from offset `start` on, in pieces of at most a few MB.
@@ -129,10 +130,17 @@ def source(name: str) -> Source:
     return made
 
 
+def hub_mirror(endpoint: str) -> Source:
+    """A copy of the hub at another address; it gets no token."""
+    from zoohub.registry.sources.hub import HubSource
+
+    return HubSource(endpoint, token=False)
+
+
 def records(origin: Source, wanted: Wanted | None = None) -> Iterator[ModelRecord]:
     """All records of a source, one after the other; what it refuses is left out."""
     for page in origin.pages(wanted or Wanted()):
         yield from page.records
 
 
-__all__ = ["Files", "Page", "Refusal", "Source", "Wanted", "records", "source"]
+__all__ = ["Files", "Page", "Refusal", "Source", "Wanted", "hub_mirror", "records", "source"]

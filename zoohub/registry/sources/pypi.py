@@ -67,6 +67,7 @@ class PackageFiles:
     ) -> None:  # fmt: skip
         self.revision: str | None = version
         self.files = files
+        self.git_oids: dict[str, str] = {}
         self._folder, self._archive, self._root = folder, archive, root
 
     def chunks(self, file: ModelFile, start: int = 0) -> Iterator[bytes]:

@@ -78,7 +78,7 @@ def chunks(url: str, start: int = 0, headers: Mapping[str, str] | None = None) -
                 return
             _require_ok(response, url)
             skip = start if response.status_code != 206 else start - _begin(response, start)
-            for piece in response.iter_bytes(CHUNK):
+            for piece in response.iter_bytes():  # as they arrive: what was read before a failure is kept
                 if skip < len(piece):
                     yield piece[max(skip, 0) :]
                 skip -= len(piece)

@@ -47,6 +47,7 @@ class WebFiles:
     def __init__(self, urls: dict[str, str], files: tuple[ModelFile, ...]) -> None:
         self.revision: str | None = None
         self.files = files
+        self.git_oids: dict[str, str] = {}
         self._urls = urls
 
     def chunks(self, file: ModelFile, start: int = 0) -> Iterator[bytes]:
