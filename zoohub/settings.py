@@ -32,12 +32,12 @@ def hub_endpoint() -> str:
 
 
 def mirrors() -> list[str]:
-    """Copies of the Hugging Face hub, tried in order where it does not answer: `ZOO_MIRRORS`, comma-separated."""
+    """Copies of the Hugging Face hub, tried in order when it does not answer: `ZOO_MIRRORS` (a,b,c)."""
     return [name.strip().rstrip("/") for name in os.environ.get("ZOO_MIRRORS", "").split(",") if name.strip()]
 
 
 def source_order() -> list[str]:
-    """The sources that a pull asks first where a model lies in several: `ZOO_SOURCES`, comma-separated."""
+    """The sources that a pull asks first when a model lies in several: `ZOO_SOURCES` (a,b,c)."""
     return [name.strip() for name in os.environ.get("ZOO_SOURCES", "").split(",") if name.strip()]
 
 

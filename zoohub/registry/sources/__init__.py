@@ -58,7 +58,10 @@ class Files(Protocol):
 
     revision: str | None
     files: tuple[ModelFile, ...]
-    git_oids: Mapping[str, str]  # path -> the git SHA-1 of its content, where the source states that instead
+
+    @property
+    def git_oids(self) -> Mapping[str, str]:
+        """Path -> the git SHA-1 of the file's content, where the source states that and no SHA-256."""
 
     def chunks(self, file: ModelFile, start: int = 0) -> Iterator[bytes]:
         """The bytes of one of `files` from offset `start` on, in pieces of at most a few MB.

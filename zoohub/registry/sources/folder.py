@@ -95,6 +95,7 @@ class FolderFiles:
     def __init__(self, root: Path, files: tuple[ModelFile, ...]) -> None:
         self.revision: str | None = None
         self.files = files
+        self.git_oids: dict[str, str] = {}
         self._root = root
 
     def chunks(self, file: ModelFile, start: int = 0) -> Iterator[bytes]:

@@ -34,7 +34,8 @@ class HubSource(Source):
     newest_first = True
     remote = True
 
-    def __init__(self, endpoint: str | None = None) -> None:
+    def __init__(self, endpoint: str | None = None, *, token: bool = True) -> None:
+        self._with_token = token
         self.endpoint = (endpoint or settings.hub_endpoint()).rstrip("/")
 
     @property
@@ -118,7 +119,8 @@ class HubSource(Source):
         except InvalidRecord as error:
             raise SourceError(f"{self.endpoint} describes {record.id} in a way that cannot be: {error.reason}.") from error
         commit = described.revision or revision
-        yield HubFiles(f"{self.endpoint}/{name}/resolve/{quote(commit, safe='')}", commit, described.files, self._headers())
+        base = f"{self.endpoint}/{name}/resolve/{quote(commit, safe='')}"
+        yield HubFiles(base, commit, described.files, _git_oids(data), self._headers())
 
     def _headers(self) -> dict[str, str]:
         """A token only where its owner means it to go.
@@ -128,6 +130,8 @@ class HubSource(Source):
         """
         from huggingface_hub import get_token
 
+        if not self._with_token:
+            return {"User-Agent": "zoohub"}
         official = transport.same_host(self.endpoint, OFFICIAL)
         token = get_token() if official else os.environ.get("HF_TOKEN")
         return {"User-Agent": "zoohub", **({"Authorization": f"Bearer {token}"} if token else {})}
@@ -136,14 +140,23 @@ class HubSource(Source):
 class HubFiles:
     """The files of one commit."""
 
-    def __init__(self, base: str, revision: str, files: tuple[ModelFile, ...], headers: dict[str, str]) -> None:
+    def __init__(
+        self, base: str, revision: str, files: tuple[ModelFile, ...], git_oids: dict[str, str], headers: dict[str, str]
+    ) -> None:  # fmt: skip
         self.revision: str | None = revision
         self.files = files
+        self.git_oids = git_oids
         self._base, self._headers = base, headers
 
     def chunks(self, file: ModelFile, start: int = 0) -> Iterator[bytes]:
         """The bytes of one file from `start` on."""
         return transport.chunks(f"{self._base}/{quote(file.path, safe='/')}", start, self._headers)
+
+
+def _git_oids(data: Any) -> dict[str, str]:
+    """The git SHA-1 of each file that lies in git itself; one in large file storage has its SHA-256 instead."""
+    files = [item for item in data.get("siblings") or () if isinstance(item, dict) and not item.get("lfs")]
+    return {str(item.get("rfilename")): str(item["blobId"]) for item in files if item.get("blobId")}
 
 
 def _read(items: list[Any], endpoint: str) -> Page:

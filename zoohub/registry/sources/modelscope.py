@@ -115,6 +115,7 @@ class ModelScopeFiles:
     ) -> None:
         self.revision: str | None = revision
         self.files = files
+        self.git_oids: dict[str, str] = {}
         self._base, self._asked, self._headers = base, asked, headers
 
     def chunks(self, file: ModelFile, start: int = 0) -> Iterator[bytes]:
