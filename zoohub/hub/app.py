@@ -21,8 +21,11 @@ from zoohub.errors import ZooError
 from zoohub.hub.api import files, lfs, listing, people, push, repos, xet
 from zoohub.hub.config import Config
 from zoohub.hub.errors import Refusal
+from zoohub.hub.limits import LoginGuard, RateLimit
 from zoohub.hub.middleware import EncodedSlashes, Metrics, Observe, log
 from zoohub.hub.service import Hub
+from zoohub.hub.web import account, models, search
+from zoohub.hub.web.render import View
 
 FLUSH_EVERY = 10.0
 DISK_FULL = "The hub's disk is full. Try again when its administrator has made room."
@@ -40,6 +43,8 @@ def create_app(config: Config, hub: Hub | None = None) -> FastAPI:
     app.state.config, app.state.hub, app.state.metrics = config, hub, Metrics()
     _add_routes(app)
     _add_error_handlers(app)
+    app.state.logins = LoginGuard(config.login_rate)
+    app.add_middleware(RateLimit, limit=config.rate)
     app.add_middleware(Observe, metrics=app.state.metrics)
     app.add_middleware(EncodedSlashes)
     return app
@@ -88,6 +93,9 @@ def _add_routes(app: FastAPI) -> None:
     for prefix in ("/datasets", ""):
         app.include_router(files.resolve_router, prefix=prefix, tags=["download"])
         app.include_router(lfs.router, prefix=prefix, tags=["upload"])
+    # Pages come last: the page of a model is any path of one or two parts.
+    for pages in (search.router, account.router, models.router):
+        app.include_router(pages)
 
 
 def _health(request: Request) -> Response:
@@ -105,20 +113,21 @@ def _metrics(request: Request) -> Response:
 
 def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(Refusal)
-    async def refused(_request: Request, error: Refusal) -> Response:
-        return answer(error.status, error.message, error.code, error.headers)
+    async def refused(request: Request, error: Refusal) -> Response:
+        return await tell(request, error.status, error.message, error.code, error.headers)
 
     @app.exception_handler(ZooError)
-    async def zoo_error(_request: Request, error: ZooError) -> Response:
-        return answer(400, error.message)
+    async def zoo_error(request: Request, error: ZooError) -> Response:
+        return await tell(request, 400, error.message)
 
     @app.exception_handler(HTTPException)
-    async def http_error(_request: Request, error: HTTPException) -> Response:
-        return answer(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        return await tell(request, error.status_code, str(error.detail), headers=dict(error.headers or {}))
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> Response:
-        return answer(422, "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in error.errors()))
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        text = "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in error.errors())
+        return await tell(request, 422, text)
 
     @app.exception_handler(ClientDisconnect)
     async def gone(_request: Request, _error: ClientDisconnect) -> Response:
@@ -147,6 +156,29 @@ def unexpected(request: Request, error: Exception) -> Response:
     """An error that nobody foresaw: logged whole, told without details."""
     log.error("Unexpected error", exc_info=error, extra={"facts": {"id": request.state.request_id}})
     return answer(500, "Internal error; the log of the hub has the details under this request's id")
+
+
+async def tell(
+    request: Request,
+    status: int,
+    message: str,
+    code: str | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """An error as a page for a browser, else as the Hugging Face client reads it."""
+    wants_page = request.headers.get("accept", "").startswith(
+        "text/html"
+    ) and not request.url.path.startswith("/api/")
+    plain = answer(status, message, code, headers)
+    if not wants_page or request.app.state.hub is None:
+        return plain
+
+    def render() -> Response:
+        page = View(request).page("error.html", status, code=status, message=message)
+        page.headers.update({key: value for key, value in plain.headers.items() if key.startswith("x-")})
+        return page
+
+    return await to_thread.run_sync(render)
 
 
 def answer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +15,13 @@ from zoohub.hub.accounts import Accounts, Actor
 from zoohub.hub.blobs import Blobs
 from zoohub.hub.commits import CommitRequest, Commits
 from zoohub.hub.config import Config
+from zoohub.hub.counts import Counts
 from zoohub.hub.db import Database
 from zoohub.hub.facts import current_record
 from zoohub.hub.repos import HEADS, Repo, Repos, repo_of
 from zoohub.hub.signing import Signer
 from zoohub.hub.storage import FolderStorage, Incoming, Storage, open_storage
-from zoohub.hub.tables import repos
+from zoohub.hub.tables import holdings, repos
 from zoohub.hub.trees import Trees
 from zoohub.hub.words import FilterWords
 from zoohub.hub.xetingest import XetIngest
@@ -43,6 +45,7 @@ class Hub:
         self.config = config
         self.registry = Registry.open(config.database_url, catalog=config.catalog)
         self.words = FilterWords(self.registry)
+        self.counts = Counts(self.registry)
         self.db = Database(config.database_url)
         folder = config.folder
         self.storage: Storage = (
@@ -112,6 +115,12 @@ class Hub:
         self.index(repo.id)
         return repo
 
+    def hold(self, repo_id: int, sha256: str) -> None:
+        """Note that a blob was sent to a repository, which may commit it now."""
+        row = {"repo_id": repo_id, "sha256": sha256, "committed": False, "at": time.time()}
+        with self.db.write() as connection:
+            self.db.insert_new(connection, holdings, row)
+
     def index(self, repo_id: int) -> None:
         """Bring the registry up to date with a repository; of private ones it learns nothing."""
         with self.db.read() as connection:
@@ -124,6 +133,7 @@ class Hub:
             self.registry.delete([repo.name])
         else:
             self.registry.add([current_record(repo, head)])
+        self.counts.forget()
 
     def known(self, name: str) -> ModelRecord | None:
         """What the registry knows of a model that this hub does not hold."""

@@ -10,7 +10,6 @@ import hashlib
 import os
 import secrets
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from fastapi.responses import JSONResponse
 from zoohub.hub import names
 from zoohub.hub.api.base import Ask, Asked, on_repo, receive, run
 from zoohub.hub.errors import BadRequest, NotFound
-from zoohub.hub.tables import holdings
 
 PART = 256 << 20
 LIFE = 86400.0
@@ -151,11 +149,8 @@ def _check(data: dict[str, Any], digest: str, size: int) -> None:
 
 
 def _keep(ask: Ask, data: dict[str, Any], path: Path) -> None:
-    hub = ask.hub
-    hub.blobs.add_file(path, data["oid"], data["size"])
-    with hub.db.write() as connection:
-        row = {"repo_id": data["repo"], "sha256": data["oid"], "committed": False, "at": time.time()}
-        hub.db.insert_new(connection, holdings, row)
+    ask.hub.blobs.add_file(path, data["oid"], data["size"])
+    ask.hub.hold(data["repo"], data["oid"])
 
 
 def _part_folder(ask: Ask, data: dict[str, Any]) -> Path:

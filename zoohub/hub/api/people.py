@@ -14,8 +14,9 @@ from zoohub.hub.accounts import note
 from zoohub.hub.api.base import Ask, Asked, on_repo, run, text
 from zoohub.hub.api.push import yaml_findings
 from zoohub.hub.api.repos import storage_rows
-from zoohub.hub.errors import BadRequest, Forbidden, NotFound
+from zoohub.hub.errors import BadRequest, NotFound
 from zoohub.hub.facts import iso
+from zoohub.hub.gating import request_access
 from zoohub.hub.tables import access, repos, tokens, users
 
 STATES = ("pending", "accepted", "rejected")
@@ -111,7 +112,7 @@ async def grant(ask: Asked) -> Response:
 async def ask_access(ask: Asked) -> Response:
     """Request access."""
     data = await ask.json(optional=True)
-    status = await run(request_access, ask, data)
+    status = await run(request_access, ask.hub, ask.user, ask.type, ask.name, data)
     return JSONResponse({"status": status})
 
 
@@ -211,24 +212,3 @@ def _grant(ask: Ask, data: dict[str, Any]) -> Response:
                 raise BadRequest(f"{who.name} has access already")
         note(connection, ask.user.name, "access.grant", f"{ask.type}:{repo.name}", {"user": who.name})
     return JSONResponse({"status": "accepted"})
-
-
-def request_access(ask: Ask, fields: dict[str, Any]) -> str:
-    """Ask to read a gated repository; returns the state of the request."""
-    actor = ask.user
-    with ask.hub.db.write() as connection:
-        repo = ask.hub.repos.visible(connection, actor, ask.type, ask.name)
-        if not repo.gated:
-            raise BadRequest("The repository is not gated")
-        status = "accepted" if repo.gated == "auto" else "pending"
-        row = {
-            "repo_id": repo.id, "user_id": actor.id, "status": status, "at": time.time(),
-            "fields": json.dumps(fields)[:10_000] if fields else None,
-        }  # fmt: skip
-        if not ask.hub.db.insert_new(connection, access, row):
-            where = (access.c.repo_id == repo.id, access.c.user_id == actor.id)
-            status = str(connection.scalar(select(access.c.status).where(*where)))
-            if status == "rejected":
-                raise Forbidden("Your request was rejected by the repository's owner")
-        note(connection, actor.name, "access.request", f"{ask.type}:{repo.name}", {"status": status})
-        return status
