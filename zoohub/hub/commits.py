@@ -119,6 +119,7 @@ class Committed:
     ref: str
     pull: int | None
     tree: str
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,7 @@ class Commits:
         connection.execute(update(repos).where(repos.c.id == repo.id).values(**values))
         detail = {"ref": ref, "oid": oid, "files": len(plan.changes), "deleted": len(request.deleted)}
         note(connection, actor.name, "commit", f"{repo.type}:{repo.name}", detail)
-        return Committed(repo, oid, ref, number, tree)
+        return Committed(repo, oid, ref, number, tree, report.flags)
 
     def allowed(self, connection: Connection, actor: Actor, type: str, name: str, create_pr: bool) -> Repo:
         """The repository, if the actor may commit to it or open a pull request on it."""

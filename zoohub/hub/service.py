@@ -18,6 +18,7 @@ from zoohub.hub.config import Config
 from zoohub.hub.counts import Counts
 from zoohub.hub.db import Database
 from zoohub.hub.facts import current_record
+from zoohub.hub.inspection import Inspector
 from zoohub.hub.repos import HEADS, Repo, Repos, repo_of
 from zoohub.hub.signing import Signer
 from zoohub.hub.storage import FolderStorage, Incoming, Storage, open_storage
@@ -59,7 +60,7 @@ class Hub:
         self.blobs = Blobs(self.db, self.storage, self.incoming, config.disk_reserve)
         self.accounts = Accounts(self.db)
         self.repos = Repos(self.db, login_required=config.login_required)
-        self.commits = Commits(self.repos, self.blobs, config.quota or None)
+        self.commits = Commits(self.repos, self.blobs, config.quota or None, Inspector(config, self.blobs))
         self.xet = XetIngest(self.blobs)
         self.signer = Signer(self.db.secret())
         self._downloads: Counter[int] = Counter()
@@ -87,7 +88,7 @@ class Hub:
         done = self.commits.commit(actor, type, name, revision, request, create_pr=create_pr)
         if done.ref == HEADS + "main":
             self.index(done.repo.id)
-        return Pushed(done.repo, done.oid, done.pull)
+        return Pushed(done.repo, done.oid, done.pull, "; ".join(done.flags[:3]))
 
     def create_repo(self, actor: Actor, name: str, namespace: str | None = None, **facts: Any) -> Repo:
         """Create a repository, which search finds at once."""

@@ -23,7 +23,7 @@ class Judgment:
     reasons: tuple[str, ...] = ()
 
 
-def judge(record: ModelRecord, policy: str = "") -> Judgment:
+def judge(record: ModelRecord, policy: str = "") -> Judgment:  # noqa: ARG001
     """The judgment on a model; unknown answers stay unknown."""
     found = licenses.get(record.license)
     answers = tuple((operation, found.answer(operation)) for operation in SHOWN)

@@ -56,8 +56,8 @@ def start_session(view: View, user_id: int, target: str) -> Response:
     value = view.hub.accounts.create_token(user_id, "session", "write", life=SESSION_LIFE, kind="session")
     answer = RedirectResponse(view.root + target, 303)
     answer.set_cookie(
-        SESSION_COOKIE, value, max_age=int(SESSION_LIFE), httponly=True, samesite="lax", path=view.root or "/",
-        secure=view.base.startswith("https:"),
+        SESSION_COOKIE, value, max_age=int(SESSION_LIFE), httponly=True, samesite="lax",
+        path=view.root or "/", secure=view.base.startswith("https:"),
     )  # fmt: skip
     return answer
 

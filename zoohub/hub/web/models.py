@@ -140,8 +140,9 @@ def files_page(request: Request) -> Response:
         entries.sort(key=lambda item: (not item[1].folder, item[0]))
         refs = view.hub.repos.refs(connection, opened.repo)
     return view.page(
-        "files.html", opened=opened, type=type_, revision=revision, path=path, refs=[row.name for row in refs],
-        files=[file_facts(*item) for item in entries[:MAX_FILES]], more=max(len(entries) - MAX_FILES, 0),
+        "files.html", opened=opened, type=type_, revision=revision, path=path,
+        refs=[row.name for row in refs], files=[file_facts(*item) for item in entries[:MAX_FILES]],
+        more=max(len(entries) - MAX_FILES, 0),
         quoted=lambda text: quote(text, safe="/"), rev=quote(revision, safe=""),
     )  # fmt: skip
 
