@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from zoohub.cards.licenses.obligations import Derived as Derived
     from zoohub.cards.licenses.obligations import Obligation as Obligation
     from zoohub.cards.licenses.obligations import derive as derive
+    from zoohub.cards.licenses.recognition import Passage as Passage
+    from zoohub.cards.licenses.recognition import TextMatch as TextMatch
+    from zoohub.cards.licenses.recognition import license_files as license_files
+    from zoohub.cards.licenses.recognition import recognize as recognize
+    from zoohub.cards.licenses.recognition import recognize_file as recognize_file
     from zoohub.cards.licenses.spelling import LicenseMatch as LicenseMatch
     from zoohub.cards.licenses.spelling import normalize as normalize
 
@@ -33,9 +38,14 @@ _HOME = {
     "Derived": "obligations",
     "LicenseMatch": "spelling",
     "Obligation": "obligations",
+    "Passage": "recognition",
+    "TextMatch": "recognition",
     "combined": "expressions",
     "derive": "obligations",
+    "license_files": "recognition",
     "normalize": "spelling",
+    "recognize": "recognition",
+    "recognize_file": "recognition",
     "spdx": "expressions",
 }
 
@@ -50,13 +60,18 @@ __all__ = [
     "License",
     "LicenseMatch",
     "Obligation",
+    "Passage",
+    "TextMatch",
     "all_licenses",
     "combined",
     "derive",
     "get",
     "group_members",
     "in_group",
+    "license_files",
     "normalize",
+    "recognize",
+    "recognize_file",
     "resolve",
     "spdx",
 ]

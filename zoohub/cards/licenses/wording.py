@@ -1,0 +1,152 @@
+"""License text as words: what two copies of one license have in common when only layout and holder differ.
+
+Kept are all words, numbers, currencies and comparison signs, in order; dropped are case, white space, punctuation,
+emphasis marks, title lines and lines that do nothing but name a copyright holder. A changed word, number or sign
+therefore always changes the result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+
+_WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+|[%≤≥≠¬±]|[<>](?=\s*\d)|[$€£¥₩₽₹]")
+_CUT = re.compile(r"(?<=[.;:,)])(?=\s)|(?=\()")
+_YEAR = r"(?:(?:19|20)\d\d|\[?\(?<?(?:yyyy|years?|year\(s\))>?\)?\]?)"
+_HOLDER = re.compile(
+    rf"^\W*(?:copyright|copr\.?|©)\s*(?:\(c\)|©|&copy;)?\s*(?:{_YEAR}|(?<=\(c\)) |(?<=©) |by\b|[\[<{{])(?P<name>.*)$"
+    rf"|^\W*\(c\)\s*{_YEAR}(?P<dated>.*)$"
+    r"|^\W*copyright\s+(?:\(c\)|©)(?P<marked>.*)$"
+    r"|^\W*all rights reserved\W*$",
+    re.IGNORECASE,
+)
+# A line with one of these says something, so it is no mere holder line.
+_OPERATIVE = frozenset("""may not must shall should will can cannot only use used uses license licensed licence permission
+permitted prohibited commercial noncommercial non except unless without purposes purpose grant granted terms condition
+conditions agreement restricted restriction military research distribute redistribute copy modify any if for
+notice holder holders owner law laws""".split())
+_PLACEHOLDER = frozenset(["name", "of", "copyright", "owner", "fullname", "holder", "holders"])
+_BSD_NAMES = (
+    re.compile(r"(neither the names? of )(.{1,120}?)( nor the names? of (?:its|their|his|her|any) )"),
+    re.compile(r"(software is provided by )(.{1,120}?)( as is)"),
+    re.compile(r"(in no event shall )(.{1,120}?)( be liable)"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of words between two marks of punctuation: its digest, its number of words, and where it stood."""
+
+    digest: str
+    words: int
+    text: str
+    line: int
+
+
+def words(text: str) -> list[str]:
+    """The words of a license text, in order, without title and holder lines."""
+    kept = "\n".join(_content_lines(text))
+    found = _WORD.findall(_plain(kept))
+    return _without_names(found)
+
+
+def digest(text: str) -> str:
+    """SHA-256 over the words: equal for two copies that say the same."""
+    return hashlib.sha256(" ".join(words(text)).encode()).hexdigest()
+
+
+def segments(text: str) -> list[Segment]:
+    """The text cut at its punctuation, for finding what differs. Line ends count for nothing, so wrapping does not either."""
+    lines = text.splitlines()
+    numbers = _content_numbers(text)
+    stream = "\n".join(lines[number - 1] for number in numbers)
+    found: list[Segment] = []
+    row = 0
+    for run in _CUT.split(stream):
+        inner = _WORD.findall(_plain(run))
+        if inner:
+            lead = len(run) - len(run.lstrip())
+            line = numbers[row + run[:lead].count("\n")]
+            found.append(Segment(_short(inner), len(inner), " ".join(run.split()), line))
+        row += run.count("\n")
+    return found
+
+
+def _short(inner: list[str]) -> str:
+    return hashlib.sha256(" ".join(inner).encode()).hexdigest()[:8]
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).lower()
+
+
+def _content_lines(text: str) -> list[str]:
+    lines = text.splitlines()
+    return [lines[number - 1] for number in _content_numbers(text)]
+
+
+def _content_numbers(text: str) -> list[int]:
+    """The numbers (from 1) of lines that are neither titles at the top nor holder lines."""
+    kept: list[int] = []
+    at_top = True
+    for number, line in enumerate(text.splitlines(), 1):
+        bare = _WORD.findall(_plain(line))
+        if not bare:
+            kept.append(number)
+        elif _is_holder(line):
+            continue
+        elif at_top and " ".join(bare) in _titles():
+            continue
+        else:
+            at_top = False
+            kept.append(number)
+    return kept
+
+
+def _is_holder(line: str) -> bool:
+    """Whether a line only names who holds the copyright: short, and without a word that rules anything."""
+    match = _HOLDER.match(line)
+    if not match or len(line) > 160 or _in_quotation(line):
+        return False
+    name = match["name"] or match["dated"] or match["marked"] or ""
+    name = re.sub(r"\ball rights reserved\b", "", name, flags=re.IGNORECASE)
+    inner = set(_WORD.findall(_plain(name)))
+    if "[" in name or "<" in name:
+        inner -= _PLACEHOLDER
+    return not _OPERATIVE.intersection(inner)
+
+
+def _in_quotation(line: str) -> bool:
+    """Whether a quotation begins or ends within the line: then it is part of a notice that a clause prescribes."""
+    return line.count('"') % 2 == 1 or line.count("“") != line.count("”")
+
+
+def _titles() -> frozenset[str]:
+    """First lines that only name the license; they are the same for every text, so they decide nothing."""
+    return frozenset({"mit license", "the mit license", "the mit license mit", "mit license mit", "expat license",
+                      "isc license", "the isc license", "bsd 3 clause license", "the 3 clause bsd license",
+                      "bsd 2 clause license", "the 2 clause bsd license", "the bsd 3 clause license",
+                      "the bsd 2 clause license", "bsd license", "new bsd license", "modified bsd license",
+                      "simplified bsd license", "the clear bsd license", "boost software license version 1.0",
+                      "mit no attribution", "license", "zlib license", "the zlib license", "postgresql license",
+                      "the unlicense"})  # fmt: skip
+
+
+def _without_names(found: list[str]) -> list[str]:
+    """Put a neutral word where a BSD-like text names its holder, unless the name holds a ruling word."""
+    text = " ".join(found)
+    for pattern in _BSD_NAMES:
+        text = pattern.sub(_without_name, text)
+    return text.split(" ")
+
+
+def _without_name(match: re.Match[str]) -> str:
+    return f"{match[1]}holder{match[3]}" if _is_name(match[2]) else match[0]
+
+
+def _is_name(text: str) -> bool:
+    inner = set(text.split()) - {"copyright", "holder", "holders", "owner", "the", "and", "or", "contributors",
+                                 "authors", "author", "any", "of", "above"}  # fmt: skip
+    return not (_OPERATIVE - {"any"}).intersection(inner)
