@@ -94,7 +94,7 @@ def _add_routes(app: FastAPI) -> None:
         app.include_router(files.resolve_router, prefix=prefix, tags=["download"])
         app.include_router(lfs.router, prefix=prefix, tags=["upload"])
     # Pages come last: the page of a model is any path of one or two parts.
-    for pages in (search.router, account.router, models.router):
+    for pages in (search.static_router, search.router, account.router, models.router):
         app.include_router(pages)
 
 
@@ -170,7 +170,7 @@ async def tell(
         "text/html"
     ) and not request.url.path.startswith("/api/")
     plain = answer(status, message, code, headers)
-    if not wants_page or request.app.state.hub is None:
+    if status < 400 or not wants_page or request.app.state.hub is None:
         return plain
 
     def render() -> Response:

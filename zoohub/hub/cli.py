@@ -249,3 +249,90 @@ def token_revoke(user_name: str, token_id: int, config_file: Path | None) -> Non
     with _hub(config_file) as opened:
         opened.accounts.revoke(opened.accounts.need(user_name, "user").id, token_id)
         opened.accounts.note("command line", "token.revoke", user_name, {"id": token_id})
+
+
+@hub.command()
+@click.option("--grace", default=1.0, show_default=True, help="Days that what nobody refers to is kept.")
+@click.option("--pack-grace", type=float, help="Days that unused chunks are kept.  [default: 28]")
+@config_option
+def gc(grace: float, pack_grace: float | None, config_file: Path | None) -> None:
+    """Remove what no repository needs any more; safe while the hub serves."""
+    from dataclasses import asdict
+
+    from zoohub.hub.maintenance import DAY, collect
+
+    with _hub(config_file) as opened:
+        days = pack_grace * DAY if pack_grace is not None else None
+        swept = collect(opened, grace=grace * DAY, pack_grace=days)
+    click.echo(json.dumps(asdict(swept)))
+
+
+@hub.command()
+@click.option("--quick", is_flag=True, help="Compare sizes only; do not read the files.")
+@config_option
+def fsck(quick: bool, config_file: Path | None) -> None:
+    """Check every reference, commit and file; exit code 1 where something is wrong."""
+    from zoohub.hub.maintenance import check
+
+    with _hub(config_file) as opened:
+        health = check(opened, contents=not quick, progress=_say)
+    for fault in health.faults:
+        click.echo(fault)
+    _say(
+        f"{health.repos} repositories, {health.commits} commits, {health.blobs} blobs of {health.bytes} bytes"
+    )
+    _say(f"{len(health.faults)} faults")
+    if health.faults:
+        raise SystemExit(1)
+
+
+@hub.command()
+@click.option("--limit", default=50, show_default=True, help="How many lines.")
+@config_option
+def log(limit: int, config_file: Path | None) -> None:
+    """Who wrote what, the newest first, one JSON object a line."""
+    from sqlalchemy import select
+
+    from zoohub.hub.facts import iso
+    from zoohub.hub.tables import log as table
+
+    with _hub(config_file) as opened, opened.db.read() as connection:
+        for row in connection.execute(select(table).order_by(table.c.id.desc()).limit(limit)):
+            facts = {"at": iso(row.at), "actor": row.actor, "action": row.action, "target": row.target}
+            detail = json.loads(row.detail) if row.detail else None
+            click.echo(json.dumps(facts | {"detail": detail, "address": row.address}, ensure_ascii=False))
+
+
+@hub.command("import")
+@click.argument("model")
+@click.option("--to", "target", help="The id on this hub.  [default: the same]")
+@click.option("--from", "origin", help="A hub's address or a folder on this machine.  [default: HF_ENDPOINT]")
+@click.option("--revision", help="A branch, tag or commit.  [default: main]")
+@click.option(
+    "--as", "user_name", default="admin", show_default=True, help="The user in whose name it is done."
+)
+@click.option("--private", is_flag=True, help="Make it private here.")
+@config_option
+def import_(model: str, user_name: str, config_file: Path | None, **options: Any) -> None:
+    """Copy MODEL into this hub, with its card and license texts; every file is verified."""
+    from zoohub.hub.transfer import import_model
+
+    with _hub(config_file) as opened:
+        actor = opened.accounts.as_user(opened.accounts.need(user_name, "user").id)
+        done = import_model(opened, actor, model, say=_say, **options)
+    click.echo(json.dumps({"id": done.repo.name, "revision": done.oid}))
+
+
+@hub.command()
+@click.argument("model")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--revision", default="main", show_default=True, help="A branch, tag or commit.")
+@click.option("--dataset", is_flag=True, help="MODEL is a dataset.")
+@config_option
+def export(model: str, folder: Path, revision: str, dataset: bool, config_file: Path | None) -> None:
+    """Write the files of MODEL to FOLDER, verified."""
+    from zoohub.hub.transfer import export_repo
+
+    with _hub(config_file) as opened:
+        count = export_repo(opened, "dataset" if dataset else "model", model, revision, folder)
+    _say(f"{count} files in {folder}")

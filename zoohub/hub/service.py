@@ -19,6 +19,7 @@ from zoohub.hub.counts import Counts
 from zoohub.hub.db import Database
 from zoohub.hub.facts import current_record
 from zoohub.hub.inspection import Inspector
+from zoohub.hub.mirror import Mirror
 from zoohub.hub.repos import HEADS, Repo, Repos, repo_of
 from zoohub.hub.signing import Signer
 from zoohub.hub.storage import FolderStorage, Incoming, Storage, open_storage
@@ -62,6 +63,7 @@ class Hub:
         self.repos = Repos(self.db, login_required=config.login_required)
         self.commits = Commits(self.repos, self.blobs, config.quota or None, Inspector(config, self.blobs))
         self.xet = XetIngest(self.blobs)
+        self.mirror = Mirror(self)
         self.signer = Signer(self.db.secret())
         self._downloads: Counter[int] = Counter()
         self._lock = threading.Lock()

@@ -81,6 +81,11 @@ class Ask:
         """The caller's network address."""
         return self.request.client.host if self.request.client else None
 
+    def refresh(self, revision: str = "main") -> None:
+        """Let the upstream hub, if there is one, fill in or renew the repository of the address."""
+        if not (self.hub.config.login_required and self.actor.anonymous):
+            self.hub.mirror.refresh(self.actor, self.type, self.name, revision)
+
     async def body(self, limit: int | None = None) -> bytes:
         """The request's body in memory.
 
@@ -116,7 +121,14 @@ class Ask:
 
 
 async def _ask(request: Request) -> Ask:
-    return Ask(request)
+    ask = Ask(request)
+    # Addresses below these are signed; everything else names its caller where the hub is closed.
+    signed = (
+        request.scope["path"].removeprefix(request.scope.get("root_path", "")).startswith(("/lfs/", "/xet/"))
+    )
+    if ask.hub.config.login_required and not signed:
+        await run(lambda: ask.user)
+    return ask
 
 
 Asked = Annotated[Ask, Depends(_ask)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs
@@ -30,6 +31,13 @@ from zoohub.hub.trees import Entry, Trees, lfs_pointer
 # One read of one of these counts as a download of the model.
 COUNTED = frozenset({"config.json", "model_index.json", "adapter_config.json", "params.json"})
 INLINE = 1 << 20
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+MEDIA = {
+    ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".md": "text/plain; charset=utf-8", ".txt": "text/plain; charset=utf-8",
+    ".json": "text/plain; charset=utf-8",
+}  # fmt: skip
 
 
 def find_repo(ask: Ask, connection: Connection, *, read: bool = False) -> Repo:
@@ -61,6 +69,7 @@ def tree(ask: Asked) -> Response:
     query = ask.request.query_params
     limit = integer(query.get("limit"), 1000, 1, 1000)
     start = integer(query.get("cursor"), 0, 0, 1 << 40)
+    ask.refresh(revision)
     with ask.hub.db.read() as connection:
         repo = find_repo(ask, connection)
         if repo.moved:
@@ -99,6 +108,7 @@ def commits(ask: Asked) -> Response:
     revision, _ = split_revision(ask.parts["rev"], "")
     query = ask.request.query_params
     limit = integer(query.get("limit"), 50, 1, 100)
+    ask.refresh(revision)
     with ask.hub.db.read() as connection:
         repo = find_repo(ask, connection)
         if repo.moved:
@@ -120,6 +130,7 @@ def commits(ask: Asked) -> Response:
 @on_repo(router, "GET", "/refs")
 def refs(ask: Asked) -> Response:
     """Branches, tags and pull requests."""
+    ask.refresh()
     with ask.hub.db.read() as connection:
         repo = find_repo(ask, connection)
         if repo.moved:
@@ -147,6 +158,7 @@ resolve_router = APIRouter()
 def resolve(ask: Asked) -> Response:
     """Download a file."""
     revision, path = split_revision(ask.parts["rev"], ask.parts["path"])
+    ask.refresh(revision)
     with ask.hub.db.read() as connection:
         repo = find_repo(ask, connection, read=True)
         if repo.moved:
@@ -155,12 +167,27 @@ def resolve(ask: Asked) -> Response:
         entry = Trees(ask.hub.db, connection).find(commit.tree, path)
         if entry is None or entry.folder:
             raise EntryNotFound(commit.oid)
-        blob = ask.hub.blobs.get(entry.sha256, connection) if entry.sha256 else None
-    if blob is None:
-        raise EntryNotFound(commit.oid)
+        if repo.mirror:
+            blob = ask.hub.mirror.blob(connection, repo, entry)
+        else:
+            blob = ask.hub.blobs.get(entry.sha256 or "", connection)
     if ask.request.method == "GET" and path in COUNTED:
         ask.hub.count_download(repo.id)
-    return serve(ask, blob, commit, entry)
+    if blob is not None:
+        return serve(ask, blob, commit, entry)
+    if not repo.mirror:
+        raise EntryNotFound(commit.oid)
+    return _pass_through(ask, repo, commit, path, entry)
+
+
+def _pass_through(ask: Ask, repo: Repo, commit: Commit, path: str, entry: Entry) -> Response:
+    """A mirrored file that is not here yet: sent on while it is fetched."""
+    headers = file_headers(commit, entry) | {"Content-Length": str(entry.size)}
+    if ask.request.method == "HEAD":
+        return Response(headers=headers, media_type=media_type(entry.name))
+    chunks = ask.hub.mirror.fetch(repo, commit, path, entry)
+    first = next(chunks, b"")  # an upstream that does not answer is an error before anything was sent
+    return StreamingResponse(itertools.chain([first], chunks), 200, headers, media_type(entry.name))
 
 
 def moved(ask: Ask, repo: Repo) -> Response:
@@ -174,6 +201,7 @@ def moved(ask: Ask, repo: Repo) -> Response:
 def _paths_info(ask: Ask, body: bytes) -> Response:
     paths, expand = _wanted_paths(ask.request, body)
     revision, _ = split_revision(ask.parts["rev"], "")
+    ask.refresh(revision)
     with ask.hub.db.read() as connection:
         repo = find_repo(ask, connection)
         if repo.moved:
@@ -250,25 +278,34 @@ def _refs(rows: list[Any], prefix: str) -> list[dict[str, str]]:
     ]
 
 
-def serve(ask: Ask, blob: Blob, commit: Commit, entry: Entry) -> Response:
-    """A file as an answer: whole, a range, or headers only."""
+def file_headers(commit: Commit, entry: Entry) -> dict[str, str]:
+    """The headers of a file, which the Hugging Face client reads before it downloads."""
     etag = entry.sha256 if entry.lfs else entry.oid
     name = entry.name.encode("ascii", "replace").decode().replace('"', "'").replace("\\", "_")
-    headers = {
+    return {
         "ETag": f'"{etag}"', "X-Repo-Commit": commit.oid, "Accept-Ranges": "bytes",
-        "X-Linked-Size": str(blob.size), "X-Linked-ETag": f'"{etag}"',
-        "Content-Disposition": f'attachment; filename="{name}"',
+        "X-Linked-Size": str(entry.size), "X-Linked-ETag": f'"{etag}"',
+        "Content-Disposition": f'{"inline" if name.endswith(PICTURES) else "attachment"}; filename="{name}"',
         # What people upload is never run as a page of this site.
         "Content-Security-Policy": "default-src 'none'; sandbox", "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, max-age=0, must-revalidate",
     }  # fmt: skip
-    media = (
-        "text/plain; charset=utf-8" if name.endswith((".md", ".txt", ".json")) else "application/octet-stream"
-    )
-    if ask.request.headers.get("if-none-match") == f'"{etag}"':
+
+
+def media_type(name: str) -> str:
+    """What a file is sent as: pictures as such for cards, text as plain text, all else as bytes."""
+    suffix = "." + name.rsplit(".", 1)[-1].lower()
+    return MEDIA.get(suffix, "application/octet-stream")
+
+
+def serve(ask: Ask, blob: Blob, commit: Commit, entry: Entry) -> Response:
+    """A file as an answer: whole, a range, or headers only."""
+    headers, media = file_headers(commit, entry), media_type(entry.name)
+    etag = headers["ETag"]
+    if ask.request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
     span = byte_range(ask.request.headers.get("range"), blob.size)
-    if ask.request.headers.get("if-range") not in (None, f'"{etag}"'):
+    if ask.request.headers.get("if-range") not in (None, etag):
         span = (0, blob.size, False)
     start, end, partial = span
     if start < 0:

@@ -141,6 +141,7 @@ def _configure(ask: Ask, data: dict[str, Any]) -> Response:
 def _info(ask: Ask, revision: str | None) -> Response:
     expand = expand_keys(ask)
     blobs_too = flag(ask.request.query_params.get("blobs"))
+    ask.refresh(revision or "main")
     with ask.hub.db.read() as connection:
         try:
             repo = find_repo(ask, connection)

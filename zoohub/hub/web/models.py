@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
@@ -22,12 +22,12 @@ from zoohub.hub.repos import Commit, Repo
 from zoohub.hub.trees import Trees
 from zoohub.hub.verdicts import judge
 from zoohub.hub.web.lineage import lineage_svg
-from zoohub.hub.web.render import View, card_html
+from zoohub.hub.web.render import View, card_html, members_only
 from zoohub.registry import ModelRecord
 
 MAX_CARD = 500_000
 MAX_FILES = 2000
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[Depends(members_only)])
 PREFIXES = (("/datasets/{ns}/{name}", "dataset"), ("/{ns}/{name}", "model"), ("/{name}", "model"))
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from fastapi import Request
+from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from zoohub import tasks
 from zoohub.hub.accounts import NOBODY, Actor
+from zoohub.hub.api.base import run
 from zoohub.hub.errors import Unauthorized
 from zoohub.hub.facts import iso
 from zoohub.hub.service import Hub
@@ -155,6 +156,14 @@ class View:
         """The name of a task in the page's language."""
         found = tasks.get(task or "")
         return (task or "") if found is None else (found.name_zh if self.language == "zh" else found.name)
+
+
+async def members_only(request: Request) -> None:
+    """Sends strangers to the login where this hub shows them nothing, whatever the address."""
+    view = View(request)
+    if view.hub.config.login_required and await run(lambda: view.actor.anonymous):
+        path = str(request.scope["path"]).removeprefix(view.root)
+        raise HTTPException(303, headers={"Location": view.link("/login", next=path)})
 
 
 @lru_cache

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse
 from sqlalchemy import select
 
@@ -17,14 +17,15 @@ from zoohub.hub.errors import NotFound
 from zoohub.hub.facts import current_record
 from zoohub.hub.repos import Repo, repo_of
 from zoohub.hub.tables import repos
-from zoohub.hub.web.render import HERE, View, human_bytes, human_count
+from zoohub.hub.web.render import HERE, View, human_bytes, human_count, members_only
 from zoohub.registry import SORTS, ModelRecord, Query
 
 FACETS = ("task", "license", "library", "language", "source")
 PAGE = 30
 SHOWN_VALUES = 12
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[Depends(members_only)])
+static_router = APIRouter(include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ def comparison(view: View, records: list[ModelRecord]) -> list[tuple[str, list[A
     return [item for item in rows if any(str(value) for value in item[1])]
 
 
-@router.get("/static/{name}")
+@static_router.get("/static/{name}")
 def static(name: str) -> Response:
     """A file of the pages' own."""
     path = HERE / "static" / name
@@ -177,13 +178,13 @@ def static(name: str) -> Response:
     return FileResponse(path, headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 
-@router.get("/robots.txt")
+@static_router.get("/robots.txt")
 def robots() -> Response:
     """A private hub is not for search engines."""
     return Response("User-agent: *\nDisallow: /\n", media_type="text/plain")
 
 
-@router.get("/favicon.ico")
+@static_router.get("/favicon.ico")
 def favicon() -> Response:
     """The icon."""
     return FileResponse(HERE / "static" / "icon.svg", media_type="image/svg+xml")
