@@ -134,10 +134,8 @@ def test_import_and_export(start: Starter, upstream: Server, tmp_path: Path) -> 
     assert export_repo(server.hub, "model", "up/model", "main", tmp_path / "out") == 3
     assert (tmp_path / "out" / "w.bin").read_bytes() == BODY
     assert server.user("root").model_info("root/copy").private
-    assert (
-        upstream.user("up").model_info("up/model").sha
-        in server.user("root").list_repo_commits("up/model")[0].title
-    )
+    title = server.user("root").list_repo_commits("up/model")[0].title
+    assert upstream.user("up").model_info("up/model").sha in title
     import_model(server.hub, actor, "out", origin=str(tmp_path), target="root/folder")
     assert (tmp_path / "out" / "README.md").read_bytes() == CARD
     assert sorted(server.user("root").list_repo_files("root/folder")) == ["README.md", "d/c.json", "w.bin"]
