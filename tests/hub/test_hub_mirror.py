@@ -148,7 +148,8 @@ def test_import_and_export(start: Starter, upstream: Server, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.9.9", "169.254.169.254", "0.0.0.0", "100.64.0.1", "::1", "fe80::1",
+    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.9.9", "169.254.169.254", "0.0.0.0", "100.64.0.1", "::1",
+     "fe80::1",
      "fc00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "224.0.0.1", "2002:7f00:1::"],
 )  # fmt: skip
 def test_private_addresses_are_known(address: str) -> None:
