@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -146,7 +146,7 @@ class _Sync:
         """One walk through the listing, from its head or from a cursor to its end."""
         whole = self.full and self.wanted.everything and type(self.source).owns is not Source.owns
         self.state.begin(since, cursor)
-        with _Seen(self.state.key, keep=cursor is not None) as seen:
+        with _Seen(self.state.run, resumed=cursor is not None) as seen:
             pages = self.source.pages(replace(self.wanted, since=since), cursor)
             if self.source.remote:
                 for page in pages:
@@ -248,10 +248,15 @@ class _State:
         run = self._data.get("run")
         return run.get("since") if isinstance(run, dict) else None
 
+    @property
+    def run(self) -> str:
+        """The name of the walk under way, interrupted or not."""
+        return str(self._data["run"]["id"])
+
     def begin(self, since: str | None, cursor: str | None) -> None:
         """A walk begins, at the head or in the middle of an interrupted one."""
         if cursor is None:
-            self._data["run"] = {"since": since, "cursor": None, "newest": None}
+            self._data["run"] = {"id": secrets.token_hex(8), "since": since, "cursor": None, "newest": None}
 
     def advance(self, page: Page) -> None:
         """A page is stored; the next walk, if this one ends here, goes on after it."""
@@ -286,17 +291,17 @@ def _overlapping(newest: str) -> str:
 
 
 class _Seen:
-    """The models that a whole listing named, kept in a scratch file so that an interrupted one need not start over."""
+    """The models that a whole listing named: their digests, appended to a scratch file that outlives a kill."""
 
-    def __init__(self, key: str, *, keep: bool) -> None:
-        self._path = settings.home() / "sync" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.seen"
+    _BYTES = 8
+
+    def __init__(self, run: str, *, resumed: bool) -> None:
+        self._path = settings.home() / "sync" / f"{run}.seen"
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        if not keep:
-            self._path.unlink(missing_ok=True)
-        self.whole = not keep or self._path.exists()  # what an interrupted run saw may have been cleaned away
-        self._db = sqlite3.connect(self._path, timeout=60)
-        self._db.execute("PRAGMA synchronous=OFF")
-        self._db.execute("CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
+        self.whole = not resumed or self._path.exists()  # it may have been cleaned away meanwhile
+        self._file = self._path.open("a+b")
+        self._file.truncate(self._file.tell() // self._BYTES * self._BYTES)
+        self._known: frozenset[bytes] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -304,15 +309,21 @@ class _Seen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._db.close()
+        self._file.close()
         if kind is None:
             self._path.unlink(missing_ok=True)
 
     def add(self, ids: Iterable[str]) -> None:
         """These were listed."""
-        with self._db:
-            self._db.executemany("INSERT OR IGNORE INTO seen VALUES (?)", ((ident.lower(),) for ident in ids))
+        self._file.write(b"".join(map(self._digest, ids)))
+        self._file.flush()
 
     def has(self, ident: str) -> bool:
-        """Whether it was listed."""
-        return self._db.execute("SELECT 1 FROM seen WHERE id = ?", (ident.lower(),)).fetchone() is not None
+        """Whether it was listed; to be asked when the listing is at its end."""
+        if self._known is None:
+            self._file.seek(0)
+            self._known = frozenset(iter(lambda: self._file.read(self._BYTES), b""))
+        return self._digest(ident) in self._known
+
+    def _digest(self, ident: str) -> bytes:
+        return hashlib.blake2b(ident.lower().encode("utf-8", "surrogatepass"), digest_size=self._BYTES).digest()

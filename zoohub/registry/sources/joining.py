@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -28,14 +28,15 @@ def overruled(old: ModelRecord, new: ModelRecord) -> ModelRecord:
 
 def filled(old: ModelRecord, new: ModelRecord) -> ModelRecord:
     """`old` with what only `new` states: for sources that know a model from hearsay."""
-    added = _silent(new, old, _KEPT)
+    at_home = "://" in (old.origin or "")  # what its hub does not say of it is not to be had from hearsay
+    added = _silent(new, old, [key for key in _KEPT if not (at_home and key in _TAKEN_BACK)])
     if _license_is_silent(old):
         added |= {key: getattr(new, key) for key in _LICENSE}
     metrics = tuple(dict.fromkeys((*old.metrics, *new.metrics)))
     return replace(old, **(added | {"metrics": metrics}), **_joined(new, old))
 
 
-def _silent(giver: ModelRecord, taker: ModelRecord, keys: Mapping[str, Any] | list[str] | tuple[str, ...]) -> dict[str, Any]:
+def _silent(giver: ModelRecord, taker: ModelRecord, keys: Iterable[str]) -> dict[str, Any]:
     """What `taker` does not state and `giver` does."""
     found = {key: getattr(giver, key) for key in keys if not _states(taker, key) and _states(giver, key)}
     if "task" in found:

@@ -56,7 +56,7 @@ def get_json(
                 _require_ok(response, url)
                 content = _bounded(response, url, limit)
                 return Answer(json.loads(content), response.links.get("next", {}).get("url"))
-        except ValueError as error:  # JSON and Unicode errors: the answer may have been cut short
+        except (ValueError, RecursionError) as error:  # no JSON, no text: it may have been cut short
             if last:
                 raise SourceError(f"{_host(url)} answered something that is no JSON.") from error
         except _network_errors() as error:
@@ -114,8 +114,13 @@ def _pairs(params: Params | None) -> Any:
 def _attempts() -> Iterator[bool]:
     for attempt in range(ATTEMPTS):
         if attempt:
-            time.sleep(min(2.0 ** (attempt - 2), 8.0))
+            time.sleep(pause(attempt))
         yield attempt == ATTEMPTS - 1
+
+
+def pause(attempt: int) -> float:
+    """Seconds to wait before the given repetition, from 1 on."""
+    return float(min(2.0 ** (attempt - 2), 8.0))
 
 
 def _is_busy(response: Any, url: str, last: bool) -> bool:
