@@ -22,7 +22,7 @@ class Alias(NamedTuple):
 
 def target(connection: Connection, name: str) -> str | None:
     """What an alias stands for; None where there is no such alias."""
-    row = connection.one("SELECT target FROM aliases WHERE name = ?", (name.lower(),))
+    row = connection.one("SELECT target FROM aliases WHERE name = ?", (key_of(name),))
     return str(row[0]) if row else None
 
 
@@ -53,7 +53,7 @@ def remove(connection: Connection, name: str) -> None:
         old = target(connection, name)
         if old is None:
             raise ModelNotFound(name)
-        connection.run("DELETE FROM aliases WHERE name = ?", (name.lower(),))
+        connection.run("DELETE FROM aliases WHERE name = ?", (key_of(name),))
         history.note(connection, now(), key_of(name), "alias", old, None)
 
 

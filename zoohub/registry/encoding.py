@@ -79,9 +79,17 @@ _COMMON_ID = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*/[A-Za-z0-9]+(?:[._-
 _TEXT_TYPES = {str, type(None)}
 
 
+def storable(text: str) -> str:
+    """`text` without what a database refuses to store or compare: NUL and halves of surrogate pairs."""
+    if text.isascii():
+        return text.replace("\0", "")
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
 def key_of(record_id: str) -> str:
     """The spelling under which a model is looked up: lower case, but a folder's path as it is."""
-    return record_id if record_id.startswith("folder:") else record_id.lower()
+    plain = storable(record_id)
+    return plain if plain.startswith("folder:") else plain.lower()
 
 
 def validated(record: ModelRecord) -> ModelRecord:

@@ -46,8 +46,12 @@ def changes(connection: Connection, since: str | None, field: str | None) -> lis
         )
     if since is not None and epoch(since) is None:
         raise UsageError(f"{since!r} is no date.", "Write it as 2026-08-22.")
+    conditions, values = ["at >= ?"], [since or ""]
+    if field is not None:
+        conditions.append("field = ?")
+        values.append(field)
     rows = connection.rows(
-        "SELECT at, subject, field, old, new FROM history WHERE (? IS NULL OR field = ?) AND at >= ? ORDER BY pk DESC",
-        (field, field, since or ""),
+        f"SELECT at, subject, field, old, new FROM history WHERE {' AND '.join(conditions)} ORDER BY pk DESC",  # noqa: S608, E501  # names
+        values,
     )
     return [Event(*row) for row in rows]

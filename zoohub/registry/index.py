@@ -20,6 +20,8 @@ from zoohub.registry.tokens import VERSION, index_tokens
 _POPULARITY = f"(coalesce(downloads, -1) + 1) * {LIKES_RANGE} + coalesce(likes, -1) + 1"
 _CHUNK = 500  # parameters of one IN (...)
 
+_CROWD = 500  # models in a row without a gap
+
 Progress = Callable[[int], None]
 T = TypeVar("T")
 
@@ -95,11 +97,15 @@ def apply(
     slots = _Slots(connection)
     old_slots = slots_of(connection, before) if old_slots is None else dict(old_slots)
     after = _stored(connection, before)
-    for model in before:
-        if model in after:
-            slots.place(model, popularity(unpack_dict(after[model].doc)))
-        else:
-            slots.release(model)
+    try:
+        for model in before:
+            if model in after:
+                slots.place(model, popularity(unpack_dict(after[model].doc)))
+            else:
+                slots.release(model)
+    except _Crowded:
+        renew(connection)
+        return
     # Models that made room for others keep their tokens and change their slot.
     moved = {model: slot for model, slot in slots.shifted.items() if model not in before}
     unchanged = _stored(connection, moved)
@@ -176,6 +182,10 @@ def _edited(stored: bytes | None, added: set[int], removed: set[int]) -> bytes |
     return bitmap.pack_int(whole) if whole else None
 
 
+class _Crowded(Exception):
+    """So many models stand in a row without a gap that a new layout is cheaper than making room."""
+
+
 class _Slots:
     """Where models stand in the order of popularity."""
 
@@ -224,13 +234,14 @@ class _Slots:
 
     def _make_room(self, slot: int) -> int:
         """Shift the models from `slot` to the next gap by one, which leaves `slot` free."""
-        end = slot
-        while self._one("SELECT model FROM ranking WHERE slot = ?", end) is not None:
-            end += 1
-        for source in range(end - 1, slot - 1, -1):
-            row = self._connection.one("SELECT model FROM ranking WHERE slot = ?", (source,))
-            assert row is not None
-            self.shifted.setdefault(row[0], source)
+        rows = self._connection.rows(
+            "SELECT slot, model FROM ranking WHERE slot >= ? ORDER BY slot LIMIT ?", (slot, _CROWD)
+        )
+        row_of = [(source, model) for place, (source, model) in enumerate(rows) if source == slot + place]
+        if len(row_of) == _CROWD:
+            raise _Crowded
+        for source, model in reversed(row_of):
+            self.shifted.setdefault(model, source)
             self._connection.run("UPDATE ranking SET slot = ? WHERE slot = ?", (source + 1, source))
         return slot
 

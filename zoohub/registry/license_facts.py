@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import NamedTuple
 
+from zoohub.registry.encoding import storable
 from zoohub.registry.records import UNKNOWN, ModelRecord
 
 GROUPS = ("commercial", "permissive")
-_HAS_BASE = find_spec("zoohub.cards.licenses") is not None
 
 
 class LicenseRow(NamedTuple):
@@ -36,13 +35,11 @@ def _row(raw: str | None, name: str | None, link: str | None, id: str) -> Licens
 
 
 def _clean(text: str | None) -> str:
-    return (text or "").replace("\0", "")[:1000]
+    return storable(text or "")[:1000]
 
 
 def normalized(raw: str | None, name: str | None, link: str | None) -> str:
     """The normalized id of a declared license, or unknown."""
-    if not _HAS_BASE:
-        return UNKNOWN
     from zoohub.cards import licenses
 
     return str(licenses.normalize(raw, name=name, link=link).id)
@@ -51,7 +48,7 @@ def normalized(raw: str | None, name: str | None, link: str | None) -> str:
 @lru_cache(maxsize=1 << 12)
 def answers(id: str) -> tuple[str, str]:
     """May it be used commercially, and is it permissive: yes, no or unknown."""
-    if id == UNKNOWN or not _HAS_BASE:
+    if id == UNKNOWN:
         return UNKNOWN, UNKNOWN
     from zoohub.cards import licenses
     from zoohub.errors import UnknownLicense
@@ -69,7 +66,7 @@ def resolve(word: str) -> str:
     Raises:
         UnknownLicense: the license base knows no such word.
     """
-    if word in (*GROUPS, UNKNOWN) or not _HAS_BASE:
+    if word in (*GROUPS, UNKNOWN):
         return word
     from zoohub.cards import licenses
 

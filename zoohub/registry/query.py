@@ -186,7 +186,7 @@ def _updated_since(date: str) -> Node:
     assert seconds is not None
     month, day = date_tokens(date)
     # "month:unknown" and letters altogether sort after every figure.
-    later = Any((Between(month + "\0", "month:a"), All((Has(month), Between(day + "\0", "day:a")))))
+    later = Any((Between(f"{month}0", "month:a"), All((Has(month), Between(f"{day}0", "day:a")))))
     same_day = Checked(Has(day), partial(_is_since, seconds)) if seconds % 86_400 else Has(day)
     return Any((later, same_day))
 
@@ -202,7 +202,7 @@ def _parameters(low: int, high: int | None) -> Node:
     first, last = params_bucket(low), params_bucket(high)
     exact = [Between(count_token(max(low, _least(bucket))), count_token(min(high + 1, _least(bucket + 1))))
              for bucket in {first, last}]  # fmt: skip
-    return Any((Between(f"params:{first + 1:02}", f"params:{last:02}"), *exact))
+    return Any((Between(f"params:{first + 1:03}", f"params:{last:03}"), *exact))
 
 
 def _least(bucket: int) -> int:

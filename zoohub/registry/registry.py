@@ -23,7 +23,7 @@ from zoohub.registry.index import Progress
 from zoohub.registry.lineage import Lineage
 from zoohub.registry.query import Query
 from zoohub.registry.results import Results
-from zoohub.registry.records import DEFAULT_SOURCE, SOURCES, ModelId, ModelRecord
+from zoohub.registry.records import SOURCES, ModelId, ModelRecord
 from zoohub.registry.writing import Counts
 
 
@@ -152,7 +152,8 @@ class Registry:
         with self._pool.connection() as connection:
             target = aliases.target(connection, text)
         model_id = self._parsed(target or text)
-        record = self._of_id(model_id)
+        # A source that is written out means that one; without, the hub's is meant unless others have it too.
+        record = self.find(model_id.key) if target or ":" in text else self._of_name(model_id.name)
         if record is None:
             raise ModelNotFound(text, self._near(text))
         return replace(record, revision=model_id.revision) if model_id.revision else record
@@ -166,10 +167,8 @@ class Registry:
                 raise ModelNotFound(text, near) from None
             raise
 
-    def _of_id(self, model_id: ModelId) -> ModelRecord | None:
-        if model_id.source != DEFAULT_SOURCE:
-            return self.find(model_id.key)
-        keys = [key_of(str(ModelId(source, model_id.name))) for source in SOURCES if source != "folder"]
+    def _of_name(self, name: str) -> ModelRecord | None:
+        keys = [key_of(str(ModelId(source, name))) for source in SOURCES if source != "folder"]
         with self._pool.connection() as connection:
             rows = connection.rows(
                 f"SELECT key, doc FROM models WHERE key IN ({', '.join('?' * len(keys))})",  # noqa: S608  # marks
@@ -181,7 +180,7 @@ class Registry:
         strangers = [other for other in found[1:] if not _are_mirrors(found[0], other)]
         if strangers:
             choices = [ModelId.parse(record.id, folders=False) for record in (found[0], *strangers)]
-            raise AmbiguousModel(model_id.name, [f"{choice.source}:{choice.name}" for choice in choices])
+            raise AmbiguousModel(name, [f"{choice.source}:{choice.name}" for choice in choices])
         return found[0]
 
     def _near(self, text: str) -> list[str]:

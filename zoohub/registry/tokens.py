@@ -8,7 +8,7 @@
 | `~ber`         | three letters in a row within a word of the name or author        |
 | `情感`         | two neighboring (or one) Chinese or Japanese characters            |
 | `kind:value`   | a facet, in lower case; `kind:unknown` where nothing is known      |
-| `params:NN`    | parameters in half octaves; `count:` and 19 digits: exactly       |
+| `params:NNN`   | parameters in half octaves; `count:` and 19 digits: exactly       |
 | `month:YYYYMM` | month of the last update; `day:YYYYMMDD`: its day (UTC)           |
 """
 
@@ -23,7 +23,7 @@ from math import log2
 from typing import Any
 
 from zoohub import tasks
-from zoohub.registry.encoding import epoch, key_of
+from zoohub.registry.encoding import epoch, key_of, storable
 from zoohub.registry.records import DEFAULT_SOURCE, UNKNOWN
 
 VERSION = "1"  # a registry indexed by another version is indexed anew when it is next written
@@ -42,9 +42,8 @@ _OWN_FACET = ("license:", "dataset:")  # tags that say what a facet says; the fa
 
 def fold(text: str) -> str:
     """The form in which texts are compared: no case, no width, no compatibility variants."""
-    if text.isascii():
-        return text.lower()
-    return unicodedata.normalize("NFKC", text).casefold()
+    plain = storable(text)
+    return plain.lower() if plain.isascii() else unicodedata.normalize("NFKC", plain).casefold()
 
 
 def split(text: str) -> list[str]:
@@ -133,7 +132,7 @@ def index_tokens(doc: Mapping[str, Any], license_id: str, groups: Sequence[str] 
     if parameters is None:
         found.add("params:unknown")
     else:
-        found.update((f"params:{params_bucket(parameters):02}", count_token(parameters)))
+        found.update((f"params:{params_bucket(parameters):03}", count_token(parameters)))
     found.update(date_tokens(get("updated")))
     return found
 

@@ -119,10 +119,8 @@ def _index(
 
 
 def _is_small(connection: Connection, changes: int) -> bool:
-    """Whether so many changes are few beside what is indexed, or few at all."""
-    if changes <= 500:
-        return True
-    row = connection.one("SELECT count(*) FROM (SELECT 1 FROM ranking LIMIT ?) AS some", (4 * changes,))
+    """Whether so many changes are few beside what is indexed."""
+    row = connection.one("SELECT count(*) FROM (SELECT 1 FROM ranking LIMIT ?) AS found", (4 * changes,))
     return changes <= _PIECEMEAL and row is not None and row[0] == 4 * changes
 
 
@@ -241,7 +239,7 @@ class _Batch:
         rows = [(keys[key], record) for key, record in having]
         rows += [(pk, record) for pk, record, *_ in changed]
         self._connection.many("DELETE FROM lineage WHERE model = ?", [(pk,) for pk, *_ in changed])
-        edges = {(key_of(base.id)[:500].replace("\0", ""), pk): base.relation
+        edges = {(key_of(base.id)[:500], pk): base.relation
                  for pk, record in rows for base in record.base_models}  # fmt: skip
         self._connection.insert(
             "lineage", ("base", "model", "relation"), [(*edge, relation) for edge, relation in sorted(edges.items())]
