@@ -70,6 +70,7 @@ class Card:
     path: Path | None = None
     before: str = ""
     _source: _Source | None = field(default=None, repr=False, compare=False)
+    _rewrite: bool = field(default=False, repr=False, compare=False)
 
     @classmethod
     def read(cls, source: str | os.PathLike[str] | bytes) -> Card:
@@ -110,12 +111,21 @@ class Card:
     def to_bytes(self) -> bytes:
         """What `write` writes: the very bytes that were read, where nothing changed and nothing was mended."""
         source = self._source
-        if source and not source.mended and self._unchanged(source):
+        if source and not source.mended and not self._rewrite and self._unchanged(source):
             return source.raw
         text = self.text
         if source and source.crlf:
             text = text.replace("\n", "\r\n")
         return text.encode("utf-8", "surrogatepass")
+
+    @property
+    def header_text(self) -> tuple[str, int]:
+        """The front matter as it was read and the line of the file where it begins; ("", 2) for a new card."""
+        return (self._source.header or "", self._source.line) if self._source else ("", 2)
+
+    def rewrite_header(self) -> None:
+        """Write the front matter anew where it says a thing twice, even if no value changes."""
+        self._rewrite = True
 
     def _unchanged(self, source: _Source) -> bool:
         return self.data == source.data and self.body == source.body and self.before == source.before
@@ -124,7 +134,7 @@ class Card:
         source = self._source
         if source is None or source.header is None:
             return frontmatter.dump(self.data) if self.data else None
-        if self.data == source.data and not source.names:
+        if self.data == source.data and not source.names and not self._rewrite:
             return source.header
         return frontmatter.patch(source.header, source.data, source.names, self.data)
 
@@ -150,6 +160,7 @@ class _Source:
     body: str
     before: str
     names: dict[str, str]
+    line: int
     crlf: bool
     mended: bool
 
@@ -198,7 +209,7 @@ def _parse(raw: bytes, path: Path | None) -> Card:
     names = _mend_keys(data, parts, findings)
     data = {names.get(key, key): value for key, value in data.items()}
     mended = bool(names) or any(finding.mended for finding in findings)
-    source = _Source(raw, parts.header, copy.deepcopy(data), parts.body, parts.before, names, crlf, mended)
+    source = _Source(raw, parts.header, copy.deepcopy(data), parts.body, parts.before, names, parts.line, crlf, mended)
     return Card(data, parts.body, tuple(findings), path, parts.before, source)
 
 

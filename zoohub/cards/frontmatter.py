@@ -149,6 +149,17 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    """Text in PyYAML's own style, save where rare line ends would be lost by it."""
+    rare = any(char in value for char in "\x85\u2028\u2029")
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"' if rare else None)
+
+
+_Dumper.add_representer(str, _text)
+# a word that only YAML 1.2 takes for a number is quoted too: 1e5
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", plainyaml.FLOAT, list("-+0123456789."))
+
+
 def dump(data: Mapping[str, Any]) -> str:
     """`data` as YAML without the last line end; words such as `no` are quoted, for readers of YAML 1.1."""
     if not data:

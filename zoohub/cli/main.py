@@ -31,6 +31,8 @@ COMMANDS: dict[str, Entry] = {
     "hub": Entry(SHARE, "zoohub.hub.cli", "Look after a hub: users, tokens, the store."),
     "sync": Entry(FIND, "sync", "Bring models of a hub, a cache, a folder or a file into the registry."),
     "completion": Entry(HOUSE, "completion", "Shell completion for bash, zsh and fish."),
+    "card": Entry(VET, "card", "Model cards: show, check, write, mend."),
+    "license": Entry(VET, "license", "What a license grants and asks; which license a text is."),
     "check": Entry(VET, "check", "Is a folder or a pulled model safe to load?"),
     "pull": Entry(USE, "pull", "Fetch a model's files, verified and checked."),
     "store": Entry(HOUSE, "pull", "The models on this machine: list, remove, verify."),
