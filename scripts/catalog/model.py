@@ -20,7 +20,7 @@ def record(id: str, **facts: Any) -> Record:
 
 def license_facts(raw: str | None, where: str, **more: Any) -> Record:
     """`license_raw` and its evidence, where an origin states the license of the weights."""
-    if not raw:
+    if not raw or raw.lower() in {"unknown", "not specified", "none"}:
         return {}
     return {"license_raw": raw, "license_evidence": [{"kind": "origin", "where": where, "text": raw}], **more}
 

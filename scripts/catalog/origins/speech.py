@@ -61,6 +61,8 @@ def _coqui(package: Package) -> Iterator[Record]:
         for language, by_data in by_language.items():
             for data, models in by_data.items():
                 for name, facts in models.items():
+                    if not any(facts.get(key) for key in ("github_rls_url", "hf_url", "repo_id")):
+                        continue  # it is put together from parts of other models
                     yield _coqui_record(kind, language, data, name, facts, path)
 
 

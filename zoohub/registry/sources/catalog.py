@@ -106,7 +106,7 @@ def _standing(row: Row) -> int:
     """
     if any(word in row["id"].lower() for word in ("dummy", "tiny-random", "internal-testing", "-test")):
         return -1
-    return (
+    return int(
         8 * row["id"].startswith("pypi:")
         + 2 * min(row["origin"].count(",") + 1, 4)
         + 3 * bool(row.get("license_raw"))

@@ -58,7 +58,7 @@ def _record(ident: str, item: Mapping[str, Any]) -> ModelRecord:
     card = card if isinstance(card, Mapping) else {}
     tags = facts.words(item.get("tags"))
     files = _files(item.get("siblings"))
-    raw = facts.license_word(card.get("license")) or _first_tag(tags, "license:")
+    raw = facts.license_word(card.get("license")) or facts.license_word(_first_tag(tags, "license:"))
     return ModelRecord(
         id=ident,
         revision=facts.text(item.get("sha"), 64),
