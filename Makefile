@@ -33,8 +33,9 @@ style: $(VENV)/.ready  ## mend what can be mended by a machine
 bench: $(VENV)/.ready  ## the figures of docs/benchmarks.md
 	$(BIN)/python benchmarks/run_all.py
 
-docs: $(VENV)/.ready  ## regenerate the command reference
+docs: $(VENV)/.ready  ## regenerate the command reference and the compiled license entries
 	$(BIN)/python scripts/cli_reference.py
+	$(BIN)/python scripts/licenses.py
 
 catalog: $(VENV)/.ready  ## rebuild the bundled catalog from the packages that state its facts
 	$(BIN)/python -m scripts.catalog

@@ -175,9 +175,9 @@ def all_licenses() -> tuple[License, ...]:
     return tuple(_license(id) for id in _data()["licenses"])
 
 
-def ids() -> tuple[str, ...]:
-    """The normalized ids, in order."""
-    return tuple(_data()["licenses"])
+def is_id(word: str) -> bool:
+    """Whether a word is a normalized id."""
+    return word in _data()["licenses"]
 
 
 def alias(word: str) -> str | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from zoohub.cards.licenses.knowledge import UNKNOWN, all_licenses
+from zoohub.cards.licenses.knowledge import UNKNOWN, alias, all_licenses, is_id
 
 MAX_LENGTH = 1000
 UNSAID = frozenset({"", "other", "unknown", "none", "null", "n/a", "na", "tbd", "todo", "custom", "see license",
@@ -106,12 +106,12 @@ def _normalize_text(text: str) -> LicenseMatch:
 
 def _single(text: str) -> LicenseMatch | None:
     key = text.strip().lower()
-    spellings = _spellings()
-    if key in spellings.ids:
+    if is_id(key) and key != UNKNOWN:
         return LicenseMatch(key, key, "the id itself", 1.0, (key,))
-    if key in spellings.aliases:
-        return _match(spellings.aliases[key], "another name of it", 0.98)
-    found = spellings.plain.get(plain(text))
+    known = alias(key)
+    if known:
+        return _match(known, "another name of it", 0.98)
+    found = _spellings().get(plain(text))
     return _match(found, "spelled differently", 0.95) if found else None
 
 
@@ -129,7 +129,7 @@ def _expression(text: str) -> LicenseMatch | None:
     if parsed is None:
         return None
     if len(parsed.ids) == 1 and parsed.text == parsed.ids[0]:
-        if parsed.ids[0] in _spellings().ids:
+        if is_id(parsed.ids[0]):
             return _match(parsed.ids[0], "an SPDX expression", 0.95)
         return LicenseMatch(UNKNOWN, parsed.text, "an SPDX license that no facts are known of", 0.9)
     return LicenseMatch(UNKNOWN, parsed.text, "an expression of several licenses", 0.9, parsed.ids)
@@ -177,26 +177,15 @@ def _number(word: str) -> str:
     return word[:-2] if re.fullmatch(r"\d+\.0", word) else word
 
 
-@dataclass(frozen=True, slots=True)
-class _Spellings:
-    ids: frozenset[str]
-    aliases: dict[str, str]
-    plain: dict[str, str]
-
-
 @cache
-def _spellings() -> _Spellings:
-    """Every way to write each license; a plain form that fits two licenses is left out."""
-    aliases: dict[str, str] = {}
-    plains: dict[str, set[str]] = {}
-    licenses = [entry for entry in all_licenses() if entry.id != UNKNOWN]
-    for entry in licenses:
-        words = [entry.id, *([entry.spdx] if entry.spdx else []), *entry.aliases, entry.name]
-        for word in words:
-            aliases.setdefault(word.lower(), entry.id)
-            plains.setdefault(plain(word), set()).add(entry.id)
-    certain = {form: found.pop() for form, found in plains.items() if len(found) == 1 and form}
-    return _Spellings(frozenset(entry.id for entry in licenses), aliases, certain)
+def _spellings() -> dict[str, str]:
+    """The plain form of every name, and the license it means; a form that fits two licenses is left out."""
+    found: dict[str, set[str]] = {}
+    for entry in all_licenses():
+        for word in (entry.id, entry.spdx or "", *entry.aliases, entry.name):
+            if word and entry.id != UNKNOWN:
+                found.setdefault(plain(word), set()).add(entry.id)
+    return {form: next(iter(ids)) for form, ids in found.items() if len(ids) == 1 and form}
 
 
 def from_link(link: str) -> str | None:
