@@ -29,7 +29,7 @@ class YamlProblem(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A document and its top-level keys that stood there twice: (key, line from 1)."""
+    """A document, and the keys that stood twice in one mapping: (key, line from 1)."""
 
     value: Any
     duplicates: list[tuple[str, int]] = field(default_factory=list)
@@ -49,7 +49,6 @@ def load_with_notes(text: str, *, max_bytes: int = MAX_BYTES) -> Loaded:
     if len(text.encode("utf-8", "surrogatepass")) > max_bytes:
         raise YamlProblem(f"longer than {max_bytes:,} bytes")
     try:
-        _check_events(text)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
@@ -66,32 +65,6 @@ def load_with_notes(text: str, *, max_bytes: int = MAX_BYTES) -> Loaded:
     except (RecursionError, ValueError, OverflowError) as error:
         raise YamlProblem(str(error) or "cannot be read") from error
     return Loaded(value, loader.duplicates)
-
-
-def _check_events(text: str) -> None:
-    """Bound depth, nodes and aliases before anything is built: a bomb is refused while it is small."""
-    depth = nodes = aliases = 0
-    open_anchors: list[str | None] = []
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1 if event.start_mark else None
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            open_anchors.append(event.anchor)
-            if depth > MAX_DEPTH:
-                raise YamlProblem(f"nested deeper than {MAX_DEPTH} levels", line)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-            open_anchors.pop()
-        elif isinstance(event, yaml.AliasEvent):
-            aliases += 1
-            if event.anchor in open_anchors:
-                raise YamlProblem(f"the anchor &{event.anchor} contains itself", line)
-            if aliases > MAX_ALIASES:
-                raise YamlProblem(f"more than {MAX_ALIASES} aliases", line)
-        if isinstance(event, yaml.NodeEvent):
-            nodes += 1
-            if nodes > MAX_NODES:
-                raise YamlProblem(f"more than {MAX_NODES:,} values", line)
 
 
 def _check_expansion(root: yaml.Node) -> None:
@@ -121,6 +94,30 @@ class _Loader(yaml.SafeLoader):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.duplicates: list[tuple[str, int]] = []
+        self._nodes = self._aliases = 0
+        self._open: list[str | None] = []
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Bound depth, nodes and aliases before anything is built: a bomb is refused while it is small."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        line = event.start_mark.line + 1
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise YamlProblem(f"more than {MAX_NODES:,} values", line)
+        if isinstance(event, yaml.AliasEvent):
+            self._aliases += 1
+            if event.anchor in self._open:
+                raise YamlProblem(f"the anchor &{event.anchor} contains itself", line)
+            if self._aliases > MAX_ALIASES:
+                raise YamlProblem(f"more than {MAX_ALIASES} aliases", line)
+        if len(self._open) > MAX_DEPTH:
+            raise YamlProblem(f"nested deeper than {MAX_DEPTH} levels", line)
+        self._open.append(event.anchor)
+        try:
+            node: yaml.Node | None = super().compose_node(parent, index)
+            return node
+        finally:
+            self._open.pop()
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         self.flatten_mapping(node)
