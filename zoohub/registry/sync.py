@@ -1,7 +1,7 @@
 """Source -> registry: page by page, resumable, and a second time only what changed.
 
-A page and the place to go on after it are stored before the next page is asked for, so that a sync that was killed
-goes on there. What it cannot store it sets aside with the reason; one bad record stops nothing.
+A page and the place to go on after it are stored before the next page is asked for, so that a sync that was
+killed goes on there. What it cannot store it sets aside with the reason; one bad record stops nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(slots=True)
 class SyncReport:
-    """What a sync did; `refused` names the first of `refusals` models that made no record, with the reason."""
+    """What a sync did; `refused` names the first of `refusals` models that made no record, and why."""
 
     source: str
     new: int = 0
@@ -61,19 +61,19 @@ class SyncReport:
 
 
 def sync(
-    source: str | Source = "hub", path: str | Path | None = None, *, tasks: Iterable[str] = (), authors: Iterable[str] = (),
-    min_downloads: int | None = None, limit: int | None = None, full: bool = False, registry: Registry | None = None,
-    progress: Progress | None = None,
+    source: str | Source = "hub", path: str | Path | None = None, *, tasks: str | Iterable[str] = (),
+    authors: str | Iterable[str] = (), min_downloads: int | None = None, limit: int | None = None,
+    full: bool = False, registry: Registry | None = None, progress: Progress | None = None,
 ) -> SyncReport:  # fmt: skip
     """Bring what a source lists into the registry.
 
     `source` is "hub", "modelscope", "cache", "catalog", "folder" (with `path`), "file" (a catalog that others
-    published, with `path`), or a source object. Filters keep to some tasks, authors, or to models with at least
-    `min_downloads`; `limit` stops after so many. `full` lists a hub from end to end again: it renews downloads and
-    likes, and notes the models that vanished. `progress` is told how many models were seen, and of how many.
+    published, with `path`), or a source object. Filters keep to some tasks, authors, or to models with at
+    least `min_downloads`; `limit` stops after so many. `full` lists a hub from end to end again: it renews
+    downloads and likes, and notes what vanished. `progress` is told how many models were seen, of how many.
 
     Raises:
-        SourceError: the source does not answer. What was read until then is stored; the same call goes on from there.
+        SourceError: the source does not answer. What was read is stored, and the same call goes on there.
         UsageError: no such source, or a path that is missing or too much; UnknownTask: a task nobody knows.
     """
     from zoohub.tasks import resolve
@@ -138,7 +138,8 @@ class _Sync:
                 self.full = False
             self._pass(None if self.full else self.state.watermark, None)
         except SourceError as error:
-            kept = f"{self.report.new + self.report.changed} new and changed models are stored; the same command goes on."
+            stored = self.report.new + self.report.changed
+            kept = f"{stored} new and changed models are stored; the same command goes on."
             raise SourceError(error.message, f"{error.remedy} {kept}".strip()) from error
         return self.report
 
@@ -164,7 +165,7 @@ class _Sync:
             self.progress(self.report.seen, page.total)
 
     def _store_all(self, pages: Iterable[Page], seen: _Seen | None) -> None:
-        """A local source is read again when it is interrupted; so it is one call, with one renewal of the index."""
+        """A local source is read anew after an interruption: one call, one renewal of the index."""
 
         def records() -> Iterator[ModelRecord]:
             count = 0
@@ -216,12 +217,16 @@ def _source_of(source: Source) -> str:
 
 
 class _State:
-    """Where a sync stands, kept in the registry: what is known (`watermark`) and where to resume (`cursor`)."""
+    """Where a sync stands, kept in the registry: what is known (`watermark`), where to resume (`cursor`)."""
 
     def __init__(self, registry: Registry, source: Source, wanted: Wanted, full: bool) -> None:
         self._registry = registry
-        filters = {key: value for key, value in asdict(wanted).items() if value} | ({"full": True} if full else {})
-        self.key = f"{source.name} {source.place} {json.dumps(filters, sort_keys=True) if filters else ''}".strip()
+        filters = {key: value for key, value in asdict(wanted).items() if value} | (
+            {"full": True} if full else {}
+        )
+        self.key = (
+            f"{source.name} {source.place} {json.dumps(filters, sort_keys=True) if filters else ''}".strip()
+        )
         self._data = self._load()
 
     def _load(self) -> dict[str, Any]:
@@ -232,7 +237,7 @@ class _State:
 
     @property
     def watermark(self) -> str | None:
-        """From when on changes are unknown: a little before the newest change that the last whole sync saw."""
+        """From when on changes are unknown: a little before the newest change that the last sync saw."""
         newest = self._data.get("newest")
         return str(newest) if newest else None
 
@@ -291,7 +296,7 @@ def _overlapping(newest: str) -> str:
 
 
 class _Seen:
-    """The models that a whole listing named: their digests, appended to a scratch file that outlives a kill."""
+    """The models that a whole listing named: digests in a scratch file that outlives a kill."""
 
     _BYTES = 8
 
@@ -326,4 +331,6 @@ class _Seen:
         return self._digest(ident) in self._known
 
     def _digest(self, ident: str) -> bytes:
-        return hashlib.blake2b(ident.lower().encode("utf-8", "surrogatepass"), digest_size=self._BYTES).digest()
+        return hashlib.blake2b(
+            ident.lower().encode("utf-8", "surrogatepass"), digest_size=self._BYTES
+        ).digest()

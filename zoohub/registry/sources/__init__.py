@@ -75,8 +75,8 @@ class Files(Protocol):
 class Source(Protocol):
     """A place where models come from; sources inherit from it and override what differs.
 
-    `authority`: it is the models' own home, and overrules what others say of them. `newest_first`: it lists by time of
-    change, so that a later sync may stop at what is known. `remote`: its pages are worth resuming.
+    `authority`: it is the models' own home, and overrules what others say. `newest_first`: it lists by time
+    of change, so that a later sync may stop at what is known. `remote`: its pages are worth resuming.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What already lies on this machine: the Hugging Face cache and the ModelScope cache, found without network."""
+"""What already lies on this machine: the Hugging Face and ModelScope caches, found without network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ class CacheSource(Source):
     def pages(self, wanted: Wanted | None = None, cursor: str | None = None) -> Iterator[Page]:
         """All cached models, sorted by id; the cursor is the last id that is behind."""
         wanted = wanted or Wanted()
-        found = {f"{name}@{revision}": (name, revision, path) for name, revision, path in (*_hugging_face(), *_modelscope())}
+        found = {
+            f"{name}@{revision}": (name, revision, path)
+            for name, revision, path in (*_hugging_face(), *_modelscope())
+        }
         keys = [key for key in sorted(found) if cursor is None or key > cursor]
         for start in range(0, len(keys), PAGE):
             part = keys[start : start + PAGE]
@@ -61,7 +64,7 @@ def _record(name: str, revision: str | None, path: Path) -> ModelRecord:
 
 
 def _hugging_face() -> Iterator[tuple[str, str | None, Path]]:
-    """(id, commit, snapshot) of the newest snapshot of each cached model: the one that `main` names, else the latest."""
+    """(id, commit, snapshot) of each cached model: the snapshot that `main` names, else the latest."""
     root = hugging_face_cache()
     for folder in sorted(root.glob("models--*")) if root.is_dir() else ():
         snapshots = folder / "snapshots"
@@ -81,7 +84,7 @@ def _latest(folder: Path) -> Path | None:
 
 
 def hugging_face_cache() -> Path:
-    """Where huggingface_hub keeps its downloads: HF_HUB_CACHE, HF_HOME or its default, read at this moment."""
+    """Where huggingface_hub keeps its downloads: HF_HUB_CACHE, HF_HOME or its default, as they are now."""
     named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
     if named:
         return Path(named).expanduser()
@@ -104,7 +107,10 @@ def _modelscope() -> Iterator[tuple[str, str | None, Path]]:
             elif owner.name in ("hub", "models", "datasets", "studios", "mcps", "skills", "temp"):
                 continue
             else:  # owner/name, dots in the name written as ___
-                places = [(f"{owner.name}/{path.name.replace('___', '.')}", path) for path in sorted(owner.iterdir())]
+                places = [
+                    (f"{owner.name}/{path.name.replace('___', '.')}", path)
+                    for path in sorted(owner.iterdir())
+                ]
             for name, path in places:
                 if name not in seen and path.is_dir() and not path.is_symlink() and any(path.iterdir()):
                     seen.add(name)

@@ -13,6 +13,7 @@ from zoohub.registry.records import LicenseEvidence, ModelRecord
 from zoohub.registry.sources import facts
 from zoohub.registry.sources.licensed import licensed
 
+
 def with_card(record: ModelRecord, path: Path) -> ModelRecord:
     """The record with what the card at `path` states; what the record knows already stands.
 

@@ -1,7 +1,7 @@
 """The bundled catalog as a source: facts that published packages state, one data file for each origin.
 
-The files (`zoohub/cards/catalog/*.jsonl.gz`) hold what was stated, word for word; licenses are normalized here, at
-load, so that a better license table betters the old catalog too.
+The files (`zoohub/cards/catalog/*.jsonl.gz`) hold what was stated, word for word; licenses are normalized
+here, at load, so that a better license table betters the old catalog too.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from zoohub.registry.sources.licensed import licensed
 
 PAGE = 1000
 
-# Where two origins state one fact of one model, the earlier of these stands: those that curate their entries by
-# hand and pin revisions come first.
+# Where two origins state one fact of one model, the earlier of these stands: those that curate their entries
+# by hand and pin revisions come first.
 _RANK = ("pypi", "mteb", "timm", "torchvision", "clip", "xinference", "swift")
 _UNITED = (
     "tasks",
@@ -69,7 +69,7 @@ def provenance() -> dict[str, Any]:
 
 @cache
 def twins() -> dict[str, tuple[str, ...]]:
-    """ModelScope id -> ids of the same weights on the Hugging Face Hub, as the catalog's origins state them."""
+    """ModelScope id -> ids of the same weights on the Hugging Face Hub, as the origins state them."""
     table: dict[str, list[str]] = {}
     for row in _merged():
         for mirror in row.get("mirrors", ()):
@@ -99,10 +99,10 @@ def _merged() -> list[Row]:
 
 
 def _standing(row: Row) -> int:
-    """How much speaks for a model while nobody has counted its downloads: the registry keeps this order among equals.
+    """How much speaks for a model while nobody has counted its downloads: the order among equals.
 
-    Weights that pip brings can be tried at once; several packages that name a model are as many users of it; and what
-    is known of it can be judged. Models that exist for the tests of a library come last.
+    Weights that pip brings can be tried at once; several packages that name a model are as many users of it;
+    and what is known of it can be judged. Models that exist for the tests of a library come last.
     """
     if any(word in row["id"].lower() for word in ("dummy", "tiny-random", "internal-testing", "-test")):
         return -1

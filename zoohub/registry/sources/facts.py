@@ -1,4 +1,4 @@
-"""Plain, bounded values out of what strangers wrote: the smallest pieces from which every source makes a record."""
+"""Plain, bounded values out of what strangers wrote: the pieces from which every source makes a record."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from zoohub.errors import InvalidRecord
+from zoohub.errors import InvalidRecord, UsageError
 from zoohub.registry.records import RELATIONS, UNKNOWN, BaseModel, Metric, ModelId
 
 LONGEST_TEXT = 4000
@@ -21,7 +21,7 @@ _BAD = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def text(value: object, longest: int = LONGEST_TEXT) -> str | None:
-    """A text without control and direction characters, cut at `longest`; None for anything else or nothing."""
+    """A text without control and direction characters, cut at `longest`; None for anything else."""
     if not isinstance(value, str):
         return None
     plain = value[: 2 * longest]
@@ -74,13 +74,19 @@ def model_ids(value: object, base: str | None = None) -> tuple[str, ...]:
     found = []
     for word in words(value):
         name = re.sub(r"^https?://(huggingface\.co|hf\.co)/", "", word).strip("/")
-        try:
-            parsed = ModelId.parse(name, folders=False)
-        except Exception:  # noqa: BLE001 - any error of the parser says: no id
-            continue
-        if parsed.source != "folder" and parsed.key != base:
-            found.append(parsed.key)
+        key = _key(name)
+        if key is not None and key != base:
+            found.append(key)
     return tuple(dict.fromkeys(found))
+
+
+def _key(name: str) -> str | None:
+    """The canonical spelling of an id of some hub; None for a text that is none."""
+    try:
+        parsed = ModelId.parse(name, folders=False)
+    except UsageError:
+        return None
+    return None if parsed.source == "folder" else parsed.key
 
 
 def relation(value: object) -> str | None:
@@ -110,10 +116,16 @@ def metrics(index: object) -> tuple[Metric, ...]:
     for model in index if isinstance(index, list) else ():
         for result in _list(model, "results"):
             task = text(_value(result, "task", "type"), LONGEST_WORD)
-            dataset = text(_value(result, "dataset", "name") or _value(result, "dataset", "type"), LONGEST_WORD)
+            dataset = text(
+                _value(result, "dataset", "name") or _value(result, "dataset", "type"), LONGEST_WORD
+            )
             source = text(_value(result, "source", "url"), LONGEST_WORD)
             for row in _list(result, "metrics"):
-                name = text(row.get("type") or row.get("name"), LONGEST_WORD) if isinstance(row, Mapping) else None
+                name = (
+                    text(row.get("type") or row.get("name"), LONGEST_WORD)
+                    if isinstance(row, Mapping)
+                    else None
+                )
                 value = _number(row.get("value")) if name else None
                 if name and value is not None:
                     found.append(Metric(name, value, task, dataset, source or "card"))
@@ -133,7 +145,9 @@ def _value(item: object, *path: str) -> object:
 
 def _number(value: object) -> float | None:
     try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+        number = (
+            float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+        )
     except (ValueError, OverflowError):
         return None
     return number if number is not None and abs(number) < 1e12 else None

@@ -1,4 +1,4 @@
-"""Models on this machine: trees in transformers, timm, sentence-transformers or ONNX layout, read without weights."""
+"""Models on this machine: transformers, timm, sentence-transformers and ONNX layouts, weights left unread."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ DEEPEST = 12
 PAGE = 100
 
 _SIGNS = ("config.json", "modules.json", "model_index.json")
-_SUFFIXES = {".safetensors": "safetensors", ".onnx": "onnx", ".gguf": "gguf", ".bin": "pytorch", ".pth": "pytorch",
-             ".pt": "pytorch"}  # fmt: skip
+_SUFFIXES = {".safetensors": "safetensors", ".onnx": "onnx", ".gguf": "gguf", ".bin": "pytorch",
+             ".pth": "pytorch", ".pt": "pytorch"}  # fmt: skip
 
 # What the last part of a transformers class name says the model does.
 _HEADS = (
     ("ForSequenceClassification", "text-classification"), ("ForTokenClassification", "token-classification"),
-    ("ForQuestionAnswering", "question-answering"), ("ForMaskedLM", "fill-mask"), ("ForCausalLM", "text-generation"),
+    ("ForQuestionAnswering", "question-answering"), ("ForMaskedLM", "fill-mask"),
+    ("ForCausalLM", "text-generation"),
     ("ForImageClassification", "image-classification"), ("ForObjectDetection", "object-detection"),
     ("ForSemanticSegmentation", "image-segmentation"), ("ForUniversalSegmentation", "image-segmentation"),
     ("ForDepthEstimation", "depth-estimation"), ("ForVideoClassification", "video-classification"),
@@ -58,7 +59,10 @@ class FolderSource(Source):
 
     def owns(self, record: ModelRecord) -> bool:
         """Whether the record is of a model below this folder."""
-        return record.source == self.name and self.root in (Path(record.model_id.name), *Path(record.model_id.name).parents)
+        return record.source == self.name and self.root in (
+            Path(record.model_id.name),
+            *Path(record.model_id.name).parents,
+        )
 
     def pages(self, wanted: Wanted | None = None, cursor: str | None = None) -> Iterator[Page]:
         """Every model of the tree, in the order of its path; the cursor is the last path that is behind.
@@ -73,7 +77,9 @@ class FolderSource(Source):
         for start in range(0, len(found), PAGE):
             part = found[start : start + PAGE]
             page = _read(part)
-            records = [record for record in page.records if not wanted.tasks or set(record.tasks) & set(wanted.tasks)]
+            records = [
+                record for record in page.records if not wanted.tasks or set(record.tasks) & set(wanted.tasks)
+            ]
             yield Page(tuple(records), page.refused, str(part[-1]), len(found))
 
     @contextmanager
@@ -124,7 +130,9 @@ def model_folders(root: Path) -> Iterator[Path]:
 
 def _is_model(names: list[str]) -> bool:
     weights = any(Path(name).suffix in (".safetensors", ".onnx", ".gguf") for name in names)
-    return weights or (any(sign in names for sign in _SIGNS) and any(Path(n).suffix in _SUFFIXES for n in names))
+    return weights or (
+        any(sign in names for sign in _SIGNS) and any(Path(n).suffix in _SUFFIXES for n in names)
+    )
 
 
 def _read(folders: list[Path]) -> Page:
@@ -167,7 +175,9 @@ def described(path: Path, record: ModelRecord) -> ModelRecord:
         library=library,
         parameters=parameters,
         size=sum(size for _, size in files),
-        formats=tuple(sorted({_SUFFIXES[Path(name).suffix] for name in names if Path(name).suffix in _SUFFIXES})),
+        formats=tuple(
+            sorted({_SUFFIXES[Path(name).suffix] for name in names if Path(name).suffix in _SUFFIXES})
+        ),
         files=tuple(ModelFile(name, size) for name, size in files),
         config=kept,
     )
@@ -200,11 +210,17 @@ def _json(path: Path) -> Mapping[str, Any]:
 def _layout(config: Mapping[str, Any], names: set[str]) -> tuple[str | None, str | None, dict[str, Any]]:
     """Task, library and what an adapter needs, from the layout of the folder."""
     architectures = list(facts.words(config.get("architectures")))
-    kept: dict[str, Any] = {"architectures": architectures, "model_type": facts.text(config.get("model_type"), 100)}
+    kept: dict[str, Any] = {
+        "architectures": architectures,
+        "model_type": facts.text(config.get("model_type"), 100),
+    }
     kept["auto_map"] = isinstance(config.get("auto_map"), Mapping) or None
     task, library = None, "transformers" if architectures or config.get("model_type") else None
     if isinstance(config.get("architecture"), str):
-        library, task = "timm", "image-classification" if config.get("num_classes") else "image-feature-extraction"
+        library, task = (
+            "timm",
+            "image-classification" if config.get("num_classes") else "image-feature-extraction",
+        )
         kept |= {"layout": "timm", "architecture": facts.text(config["architecture"], 200)}
     elif "modules.json" in names:
         library, task = "sentence-transformers", "sentence-similarity"
@@ -238,7 +254,11 @@ def count_parameters(path: Path) -> int:
         header = json.loads(stream.read(length))
     if not isinstance(header, dict):
         raise ValueError(f"{path.name} has no safetensors header")
-    shapes = [row.get("shape") for name, row in header.items() if name != "__metadata__" and isinstance(row, dict)]
-    total = sum(prod(shape) for shape in shapes if isinstance(shape, list) and all(isinstance(n, int) for n in shape))
+    shapes = [
+        row.get("shape") for name, row in header.items() if name != "__metadata__" and isinstance(row, dict)
+    ]
+    total = sum(
+        prod(shape) for shape in shapes if isinstance(shape, list) and all(isinstance(n, int) for n in shape)
+    )
     found = facts.count(total, facts.MOST_PARAMETERS, "number of parameters")
     return found or 0

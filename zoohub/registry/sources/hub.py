@@ -22,7 +22,8 @@ OFFICIAL = "https://huggingface.co"
 
 EXPAND = (
     "author", "baseModels", "cardData", "config", "createdAt", "downloads", "gated", "gguf", "lastModified",
-    "library_name", "likes", "model-index", "pipeline_tag", "safetensors", "sha", "siblings", "tags", "usedStorage",
+    "library_name", "likes", "model-index", "pipeline_tag", "safetensors", "sha", "siblings", "tags",
+    "usedStorage",
 )  # fmt: skip
 
 
@@ -58,7 +59,9 @@ class HubSource(Source):
         wanted = wanted or Wanted()
         number, path = json.loads(cursor) if cursor else (0, None)
         url = urljoin(self.endpoint, path) if path else None
-        listings = [(task, author) for task in wanted.tasks or (None,) for author in wanted.authors or (None,)]
+        listings = [
+            (task, author) for task in wanted.tasks or (None,) for author in wanted.authors or (None,)
+        ]
         given = 0
         for at in range(number, len(listings)):
             start = url if at == number and url else self._listing(*listings[at])
@@ -66,7 +69,13 @@ class HubSource(Source):
                 taken = _filtered(page, wanted, given)
                 given += len(taken.records)
                 done = wanted.limit is not None and given >= wanted.limit
-                after = None if done else _cursor(at, following) if following else _next_listing(at, len(listings))
+                after = (
+                    None
+                    if done
+                    else _cursor(at, following)
+                    if following
+                    else _next_listing(at, len(listings))
+                )
                 yield Page(taken.records, taken.refused, after)
                 if done:
                     return
@@ -96,7 +105,10 @@ class HubSource(Source):
                 raise SourceError(f"{self.endpoint} names a next page on another host; it is not followed.")
             older = since is not None and any((record.updated or since) < since for record in page.records)
             if older:
-                page = Page(tuple(r for r in page.records if (r.updated or since or "") >= (since or "")), page.refused)
+                page = Page(
+                    tuple(r for r in page.records if (r.updated or since or "") >= (since or "")),
+                    page.refused,
+                )
             following = None if older else following
             yield page, following
             if not following:
@@ -117,7 +129,9 @@ class HubSource(Source):
         try:
             described = from_hub(data)
         except InvalidRecord as error:
-            raise SourceError(f"{self.endpoint} describes {record.id} in a way that cannot be: {error.reason}.") from error
+            raise SourceError(
+                f"{self.endpoint} describes {record.id} in a way that cannot be: {error.reason}."
+            ) from error
         commit = described.revision or revision
         base = f"{self.endpoint}/{name}/resolve/{quote(commit, safe='')}"
         yield HubFiles(base, commit, described.files, _git_oids(data), self._headers())
@@ -125,8 +139,8 @@ class HubSource(Source):
     def _headers(self) -> dict[str, str]:
         """A token only where its owner means it to go.
 
-        HF_TOKEN was set beside HF_ENDPOINT and goes there; the token that `hf auth login` stored is the official
-        hub's and goes to no other host.
+        HF_TOKEN was set beside HF_ENDPOINT and goes there; the token that `hf auth login` stored is the
+        official hub's and goes to no other host.
         """
         from huggingface_hub import get_token
 
@@ -141,7 +155,8 @@ class HubFiles:
     """The files of one commit."""
 
     def __init__(
-        self, base: str, revision: str, files: tuple[ModelFile, ...], git_oids: dict[str, str], headers: dict[str, str]
+        self, base: str, revision: str, files: tuple[ModelFile, ...], git_oids: dict[str, str],
+        headers: dict[str, str],
     ) -> None:  # fmt: skip
         self.revision: str | None = revision
         self.files = files
@@ -154,7 +169,7 @@ class HubFiles:
 
 
 def _git_oids(data: Any) -> dict[str, str]:
-    """The git SHA-1 of each file that lies in git itself; one in large file storage has its SHA-256 instead."""
+    """The git SHA-1 of each file that lies in git itself; one in large file storage has a SHA-256 instead."""
     files = [item for item in data.get("siblings") or () if isinstance(item, dict) and not item.get("lfs")]
     return {str(item.get("rfilename")): str(item["blobId"]) for item in files if item.get("blobId")}
 
@@ -195,4 +210,3 @@ def _cursor(listing: int, url: str) -> str:
 
 def _next_listing(at: int, listings: int) -> str | None:
     return json.dumps([at + 1, None]) if at + 1 < listings else None
-

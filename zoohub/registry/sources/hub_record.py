@@ -21,7 +21,19 @@ _WEIGHTS = {
     ".pth": "pytorch", ".h5": "keras", ".keras": "keras", ".msgpack": "flax", ".tflite": "tflite",
     ".mlmodel": "coreml", ".pdparams": "paddle", ".nemo": "nemo",
 }  # fmt: skip
-_FORMAT_TAGS = ("safetensors", "onnx", "gguf", "mlx", "gptq", "awq", "pytorch", "jax", "tf", "coreml", "openvino")
+_FORMAT_TAGS = (
+    "safetensors",
+    "onnx",
+    "gguf",
+    "mlx",
+    "gptq",
+    "awq",
+    "pytorch",
+    "jax",
+    "tf",
+    "coreml",
+    "openvino",
+)
 
 
 def from_hub(item: object) -> ModelRecord:

@@ -10,8 +10,9 @@ from zoohub.registry.records import UNKNOWN, ModelRecord
 
 # Where a newer statement says nothing, the older one stands: a hub does not know what a catalog was told of.
 _KEPT = (
-    "author", "task", "library", "languages", "datasets", "parameters", "size", "formats", "files", "metrics", "created",
-    "updated", "downloads", "likes", "description", "code_license", "gated", "revision", "base_models", "tags",
+    "author", "task", "library", "languages", "datasets", "parameters", "size", "formats", "files", "metrics",
+    "created", "updated", "downloads", "likes", "description", "code_license", "gated", "revision",
+    "base_models", "tags",
 )  # fmt: skip
 _LICENSE = ("license", "license_raw", "license_name", "license_link", "license_evidence")
 # A hub that falls silent on these takes the statement back; it does not merely leave it out.
@@ -19,7 +20,7 @@ _TAKEN_BACK = {"gated", "base_models", "downloads", "likes", "tags", "files", "r
 
 
 def overruled(old: ModelRecord, new: ModelRecord) -> ModelRecord:
-    """`new` comes from the model's own home: what it states counts, what it never states is kept from `old`."""
+    """`new` comes from the model's own home: what it states counts, what it never states stays."""
     kept = _silent(old, new, [key for key in _KEPT if key not in _TAKEN_BACK])
     if _license_is_silent(new) and not any(item.kind in ("card", "file") for item in old.license_evidence):
         kept |= {key: getattr(old, key) for key in _LICENSE}

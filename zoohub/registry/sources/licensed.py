@@ -1,4 +1,4 @@
-"""One step that every source takes: what a record declares of its license, read by the license knowledge base."""
+"""One step that every source takes: what a record declares of its license, normalized."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from zoohub.registry.records import ModelRecord
 
 
 def licensed(record: ModelRecord) -> ModelRecord:
-    """The record with `license` set from what it declares; unknown where nothing is declared or recognized."""
+    """The record with `license` set from what it declares; unknown where nothing is recognized."""
     if not (record.license_raw or record.license_name or record.license_link):
         return record
-    id = _normalized(record.license_raw, record.license_name, record.license_link)
-    return record if id == record.license else replace(record, license=id)
+    found = _normalized(record.license_raw, record.license_name, record.license_link)
+    return record if found == record.license else replace(record, license=found)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""ModelScope through its open HTTP API: the same record, with the twin on the Hugging Face Hub where it is known."""
+"""ModelScope through its open HTTP API: the same record, with the twin on the Hugging Face Hub if known."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LISTED = "/openapi/v1/models"
 
 
 class ModelScopeSource(Source):
-    """Models of ModelScope; one query reaches 3,000 models, so that tasks and authors are asked for one by one."""
+    """Models of ModelScope; one query reaches 3,000 models, so tasks and authors are asked for one by one."""
 
     name = "modelscope"
     authority = True
@@ -46,20 +46,32 @@ class ModelScopeSource(Source):
             SourceError: ModelScope does not answer, or answers what is no listing.
         """
         wanted = wanted or Wanted()
-        listings = [(task, author) for task in _task_words(wanted.tasks) for author in wanted.authors or (None,)]
+        listings = [
+            (task, author) for task in _task_words(wanted.tasks) for author in wanted.authors or (None,)
+        ]
         first, number = (int(part) for part in (cursor or "0.1").split("."))
         given = 0
         for at in range(first, len(listings)):
             page_number = number if at == first else 1
             while page_number * PAGE <= REACH:
                 page, total = self._page(*listings[at], page_number)
-                older = wanted.since is not None and any((r.updated or wanted.since) < wanted.since for r in page.records)
+                older = wanted.since is not None and any(
+                    (r.updated or wanted.since) < wanted.since for r in page.records
+                )
                 records = _taken(page.records, wanted, given)
                 given += len(records)
                 done = wanted.limit is not None and given >= wanted.limit
                 last = older or page_number * PAGE >= total or not (page.records or page.refused)
-                step = f"{at}.{page_number + 1}" if not last else f"{at + 1}.1" if at + 1 < len(listings) else None
-                yield Page(records, page.refused, None if done else step, total if len(listings) == 1 else None)
+                step = (
+                    f"{at}.{page_number + 1}"
+                    if not last
+                    else f"{at + 1}.1"
+                    if at + 1 < len(listings)
+                    else None
+                )
+                yield Page(
+                    records, page.refused, None if done else step, total if len(listings) == 1 else None
+                )
                 if done:
                     return
                 if last:
@@ -70,7 +82,9 @@ class ModelScopeSource(Source):
         query = {"page_number": number, "page_size": PAGE, "sort": "last_modified"}
         query |= {"task": task} if task else {}
         query |= {"owner": author} if author else {}
-        answer = transport.get_json(f"{self.endpoint}{_LISTED}?{urlencode(query)}", headers=self._headers()).data
+        answer = transport.get_json(
+            f"{self.endpoint}{_LISTED}?{urlencode(query)}", headers=self._headers()
+        ).data
         data = _data(answer, self.endpoint)
         items = data.get("models", data.get("Models"))
         if not isinstance(items, list):
@@ -163,7 +177,9 @@ def _record(ident: str, name: str, item: Mapping[str, Any]) -> ModelRecord:
         author=name.split("/")[0],
         task=known[0] if known else None,
         tasks=tuple(dict.fromkeys(known)),
-        library=next((word for word in ("transformers", "diffusers", "sentence-transformers") if word in tags), None),
+        library=next(
+            (word for word in ("transformers", "diffusers", "sentence-transformers") if word in tags), None
+        ),
         license_raw=raw,
         license_evidence=(LicenseEvidence("card", "README.md", raw),) if raw else (),
         parameters=facts.count(item.get("parameters"), facts.MOST_PARAMETERS, "number of parameters"),
@@ -216,7 +232,11 @@ def _field(item: object, *path: str) -> object:
 
 def _files(rows: list[Any]) -> Iterator[ModelFile]:
     for row in rows:
-        if isinstance(row, Mapping) and row.get("Type", "blob") != "tree" and isinstance(row.get("Path"), str):
+        if (
+            isinstance(row, Mapping)
+            and row.get("Type", "blob") != "tree"
+            and isinstance(row.get("Path"), str)
+        ):
             size, digest = row.get("Size"), str(row.get("Sha256") or "")
             known = digest if re.fullmatch(r"[0-9a-f]{64}", digest) else None
             yield ModelFile(row["Path"], size if isinstance(size, int) and size >= 0 else None, known)

@@ -6,8 +6,9 @@ _WORDS = {
     "image-classification": "image-classification image-multilabel-classification general-recognition "
         "animal-recognition daily-image-classification nsfw-content-moderation image-quality-assessment-mos "
         "face-liveness facial-expression-recognition image-color-classification",
-    "object-detection": "image-object-detection face-detection human-detection card-detection domain-specific-object-"
-        "detection face-human-hand-detection image-face-detection open-vocabulary-detection",
+    "object-detection": "image-object-detection face-detection human-detection card-detection "
+        "domain-specific-object-detection face-human-hand-detection "
+        "image-face-detection open-vocabulary-detection",
     "image-segmentation": "image-segmentation semantic-segmentation panoptic-segmentation portrait-matting "
         "universal-matting image-instance-segmentation image-human-parsing shop-segmentation "
         "text-driven-segmentation",
@@ -48,6 +49,7 @@ _WORDS = {
     "text-to-image": "text-to-image-synthesis",
     "text-to-video": "text-to-video-synthesis",
     "image-to-video": "image-to-video",
-    "zero-shot-image-classification": "multi-modal-embedding generative-multi-modal-embedding multi-modal-similarity",
+    "zero-shot-image-classification": "multi-modal-embedding generative-multi-modal-embedding "
+        "multi-modal-similarity",
 }  # fmt: skip
 TASKS = {word: task for task, words in _WORDS.items() for word in words.split()}

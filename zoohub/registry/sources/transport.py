@@ -1,7 +1,7 @@
 """One way to ask a server: patient with rate limits and failures, bounded in time and in bytes.
 
-Built on the client that huggingface_hub brings, so that proxies and certificates are set in one place. A token goes
-only where it is handed in, and never along a redirect or a link to another host.
+Built on the client that huggingface_hub brings, so that proxies and certificates are set in one place. A
+token goes only where it is handed in, and never along a redirect or a link to another host.
 """
 
 from __future__ import annotations
@@ -101,7 +101,13 @@ def _stream(
     from huggingface_hub import get_session
 
     with get_session().stream(
-        method, url, params=_pairs(params), headers=dict(headers or {}), json=body, timeout=TIMEOUT, follow_redirects=True
+        method,
+        url,
+        params=_pairs(params),
+        headers=dict(headers or {}),
+        json=body,
+        timeout=TIMEOUT,
+        follow_redirects=True,
     ) as response:
         yield response
 
@@ -138,7 +144,7 @@ def _is_busy(response: Any, url: str, last: bool) -> bool:
 
 
 def wait_asked(headers: Mapping[str, str]) -> float | None:
-    """Seconds that an answer asks us to wait: `Retry-After` (seconds or a date) or the Hub's `RateLimit` reset."""
+    """Seconds that an answer asks us to wait: `Retry-After` (seconds or a date) or the Hub's `RateLimit`."""
     stated = headers.get("Retry-After") or headers.get("retry-after")
     if stated:
         if stated.strip().isdigit():
@@ -160,7 +166,9 @@ def _require_ok(response: Any, url: str) -> None:
     code = response.headers.get("X-Error-Code", "")
     remedy = ""
     if code == "GatedRepo" or status in (401, 403):
-        remedy = "It may be private or gated: accept its terms on its page, then hf auth login (or set HF_TOKEN)."
+        remedy = (
+            "It may be private or gated: accept its terms on its page, then hf auth login (or set HF_TOKEN)."
+        )
     elif status == 404:
         told = told or f"nothing at {urlsplit(url).path}"
     raise SourceError(f"{_host(url)} answered HTTP {status}{f': {told}' if told else ''}.", remedy)

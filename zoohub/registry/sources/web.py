@@ -1,4 +1,4 @@
-"""Weights at plain addresses (torchvision, timm, OpenMMLab ...): the catalog states the address of each file."""
+"""Weights at plain addresses (torchvision, timm, OpenMMLab ...): the catalog states that of each file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ class WebSource(Source):
         """
         urls = dict(record.config.get("urls") or {})
         if not urls or any(urlsplit(str(url)).scheme not in ("http", "https") for url in urls.values()):
-            raise SourceError(f"{record.id} states no web address of its files.", f"See: zoo show {record.id}")
+            raise SourceError(
+                f"{record.id} states no web address of its files.", f"See: zoo show {record.id}"
+            )
         stated = {file.path: file for file in record.files}
         yield WebFiles(urls, tuple(stated.get(name, ModelFile(name)) for name in urls))
 

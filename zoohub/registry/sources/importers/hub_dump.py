@@ -1,4 +1,4 @@
-"""Dumps of the Hugging Face Hub: `list_models` as JSON or JSON lines, or one JSON file for each model, in a tar too."""
+"""Dumps of the Hugging Face Hub: `list_models` as JSON (lines), or one JSON for each model, in a tar too."""
 
 from __future__ import annotations
 
@@ -52,8 +52,7 @@ def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
     elif path.name.endswith(_TARS):
         yield from _members(path)
     elif path.name.endswith(_LINES):
-        opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-        with opened as stream:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
             yield from ((f"line {at}", line) for at, line in enumerate(stream, 1) if line.strip())
     else:
         yield from _list(path)
@@ -64,7 +63,11 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with tarfile.open(path) as archive:
             for member in archive:
-                if member.isfile() and member.name.endswith(".json") and not member.name.endswith("index.json"):
+                if (
+                    member.isfile()
+                    and member.name.endswith(".json")
+                    and not member.name.endswith("index.json")
+                ):
                     stream = archive.extractfile(member)
                     if stream:
                         yield member.name, stream.read(LARGEST_RECORD + 1)

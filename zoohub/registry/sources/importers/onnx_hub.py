@@ -65,7 +65,9 @@ def _of(ident: str, place: str, item: Mapping[str, Any]) -> ModelRecord:
     task = next((found for tag in tags if (found := _task(tag))), None)
     digest = str(meta.get("model_sha", ""))
     size = facts.count(meta.get("model_bytes"), facts.MOST_BYTES, "size in bytes")
-    file = ModelFile(place.rsplit("/", 1)[-1], size, digest if re.fullmatch(r"[0-9a-f]{64}", digest) else None)
+    file = ModelFile(
+        place.rsplit("/", 1)[-1], size, digest if re.fullmatch(r"[0-9a-f]{64}", digest) else None
+    )
     return ModelRecord(
         id=ident,
         source="onnx",

@@ -1,4 +1,4 @@
-"""Open Model Zoo: a tree of `model.yml`, one for each model, with description, task, license link and pinned files."""
+"""Open Model Zoo: a tree of `model.yml`, each with description, task, license link and pinned files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ TITLE = "an Open Model Zoo tree (model.yml)"
 
 _TASKS = {
     "action_recognition": "video-classification", "classification": "image-classification",
-    "colorization": "image-to-image", "detection": "object-detection", "face_recognition": "image-feature-extraction",
+    "colorization": "image-to-image", "detection": "object-detection",
+    "face_recognition": "image-feature-extraction",
     "feature_extraction": "image-feature-extraction", "head_pose_estimation": "keypoint-detection",
     "human_pose_estimation": "keypoint-detection", "image_inpainting": "image-to-image",
     "image_processing": "image-to-image", "image_translation": "image-to-image",
@@ -63,7 +64,11 @@ def _record(file: Path) -> ModelRecord:
 
 
 def _of(ident: str, file: Path, data: Mapping[str, Any]) -> ModelRecord:
-    stated = [row for row in data.get("files") or () if isinstance(row, Mapping) and isinstance(row.get("name"), str)]
+    stated = [
+        row
+        for row in data.get("files") or ()
+        if isinstance(row, Mapping) and isinstance(row.get("name"), str)
+    ]
     files = tuple(ModelFile(row["name"], _size(row), _sha256(row)) for row in stated)
     link = facts.text(data.get("license"), 400)
     urls = {row["name"]: url for row in stated if (url := _url(row.get("source")))}
@@ -90,7 +95,7 @@ def _size(row: Mapping[str, Any]) -> int | None:
 
 
 def _sha256(row: Mapping[str, Any]) -> str | None:
-    """Digests of 64 digits are SHA-256; Open Model Zoo moved to longer ones, which a record has no place for."""
+    """Digests of 64 digits are SHA-256; a record has no place for the longer ones of later releases."""
     for key in ("sha256", "checksum"):
         if re.fullmatch(r"[0-9a-f]{64}", str(row.get(key, ""))):
             return str(row[key])

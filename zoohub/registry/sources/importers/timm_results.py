@@ -15,7 +15,8 @@ from zoohub.registry.sources.importers.reading import FileSource, Make
 TITLE = "a timm results table (results-imagenet.csv)"
 
 _DATASETS = {"imagenet": "imagenet-1k", "imagenet-real": "imagenet-real", "imagenet-a": "imagenet-a",
-             "imagenet-a-clean": "imagenet-a-clean", "imagenet-r": "imagenet-r", "imagenet-r-clean": "imagenet-r-clean",
+             "imagenet-a-clean": "imagenet-a-clean", "imagenet-r": "imagenet-r",
+             "imagenet-r-clean": "imagenet-r-clean",
              "imagenetv2-matched-frequency": "imagenet-v2", "sketch": "imagenet-sketch"}  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def _record(row: Mapping[str, str], file: str) -> ModelRecord:
             author="timm",
             task="image-classification",
             library="timm",
-            parameters=facts.count(millions and millions * 1e6, facts.MOST_PARAMETERS, "number of parameters"),
+            parameters=facts.count(millions and millions * 1e6, facts.MOST_PARAMETERS, "parameters"),
             metrics=tuple(
                 Metric(name, float(row[column]), "image-classification", dataset, file)
                 for name, column in (("accuracy", "top1"), ("top-5 accuracy", "top5")) if row.get(column)
