@@ -2,9 +2,10 @@
 
     python scripts/license_fingerprints.py FOLDER...
 
-A file is taken where its name is in TEXTS (texts of model licenses), or where its front matter (as the
-scancode license database writes it) names the SPDX id of an entry. Words of a license are shipped only where
-its text may be passed on verbatim; of the others the digests of their sentences are.
+Texts that are known already stay known (`--anew`: only those of the folders). A file is taken where its name
+is `<license id>.txt` or in TEXTS, or where its front matter (as the scancode license database writes it)
+names the SPDX id of an entry. Words of a license are shipped only where its text may be passed on verbatim;
+of the others the digests of their sentences are.
 """
 
 from __future__ import annotations
@@ -103,6 +104,7 @@ def spdx_ids() -> dict[str, str]:
 def known_texts(folders: list[Path]) -> Iterator[tuple[str, str, str]]:
     """(license id, part, text) of each file that is one of ours, and the common shorter forms of it."""
     table = spdx_ids()
+    own = {f"{entry.id}.txt": entry.id for entry in all_licenses()}
     for folder in folders:
         for file in sorted(folder.rglob("*")):
             if not file.is_file() or file.suffix not in (".LICENSE", ".txt", ".md"):
@@ -113,7 +115,9 @@ def known_texts(folders: list[Path]) -> Iterator[tuple[str, str, str]]:
                 if raw.startswith("---\n")
                 else None
             )
-            license_id = TEXTS.get(file.name) or (table.get(named[1].lower()) if named else None)
+            license_id = (
+                TEXTS.get(file.name) or own.get(file.name) or (table.get(named[1].lower()) if named else None)
+            )
             if license_id is None or "is_exception: yes" in raw:
                 continue
             text = body(raw)
@@ -125,9 +129,9 @@ def known_texts(folders: list[Path]) -> Iterator[tuple[str, str, str]]:
                 yield license_id, "license", text[: end.start()]
 
 
-def build(folders: list[Path]) -> list[dict[str, object]]:
+def build(folders: list[Path], known: list[dict[str, object]]) -> list[dict[str, object]]:
     shipped = set(spdx_ids().values()) - RESERVED
-    found: dict[str, dict[str, object]] = {}
+    found: dict[str, dict[str, object]] = {str(item["digest"]): item for item in known}
     for license_id, part, text in known_texts(folders):
         digest = wording.digest(text)
         if digest in found:
@@ -143,7 +147,10 @@ def build(folders: list[Path]) -> list[dict[str, object]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
-    data = build(parser.parse_args().folders)
+    parser.add_argument("--anew", action="store_true", help="forget the texts that are known")
+    given = parser.parse_args()
+    known = [] if given.anew else json.loads(gzip.decompress(recognition.DATA.read_bytes()))
+    data = build(given.folders, known)
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     recognition.DATA.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
     licenses = {item["id"] for item in data}

@@ -98,6 +98,34 @@ def test_a_license_with_more_around_it_is_not_that_license() -> None:
     assert both.id == "unknown" and both.how == "contains"
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["Copyright (c) 2024 Example Labs, Inc.", "Copyright 2019-2024 The Example Team. All rights reserved.",
+     "Copyright (c) 2023 karpathy", "(c) 2024 Jane Doe <jane@example.org>", "© 2021 École Polytechnique de Lausanne",
+     "Copyright (c) 2024 株式会社例", "COPYRIGHT (C) 2020 EXAMPLE LABS", "Copyright (c) [year] [fullname]",
+     "Copyright (c) 2020 Example GmbH and its affiliates (https://example.org)", "Copyright (c) Microsoft Corporation."],
+)  # fmt: skip
+def test_a_holder_line_changes_nothing(line: str) -> None:
+    assert recognize(f"{line}\n{line}\n\n{OWN['mit']}").id == "mit"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Copyright (c) 2024 Acme, no weapons", "Copyright (c) 2024 Acme. Internal evaluation.", "Copyright (c) 2024 Acme. No sale.",
+     "Copyright (c) 2024 Acme - personal projects", "COPYRIGHT (C) 2024 ACME RESEARCH ONLY", "© 2024 Acme, for schools alone",
+     "Copyright (c) 2024 Acme; subject to Annex A", "Copyright (c) 2024 Acme and whoever pays us a fee"],
+)  # fmt: skip
+def test_a_clause_in_a_holder_line_counts(line: str) -> None:
+    assert recognize(f"{line}\n\n{OWN['mit']}").id == "unknown"
+
+
+def test_the_holder_of_a_bsd_text() -> None:
+    text = OWN["bsd-3-clause"]
+    assert "the ORGANIZATION" in text
+    assert recognize(text.replace("the ORGANIZATION", "Example Labs, Inc.")).id == "bsd-3-clause"
+    assert recognize(text.replace("the ORGANIZATION", "Acme who forbids military use")).id == "unknown"
+
+
 def test_no_license_at_all() -> None:
     for text in ("", "hello", "MIT", "All rights reserved.", "# A model\n\nIt is good.", "许可证"):
         assert recognize(text).id == "unknown"

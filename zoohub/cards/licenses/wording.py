@@ -23,10 +23,16 @@ _HOLDER = re.compile(
     re.IGNORECASE,
 )
 # A line with one of these says something, so it is no mere holder line.
-_OPERATIVE = frozenset("""may not must shall should will can cannot only use used uses license licensed licence permission
-permitted prohibited commercial noncommercial non except unless without purposes purpose grant granted terms condition
-conditions agreement restricted restriction military research distribute redistribute copy modify any if for
-notice holder holders owner law laws""".split())
+_OPERATIVE = frozenset("""may not must shall should will can cannot no non none never only except unless without use used
+uses usage user users license licensed licence permission permitted prohibited forbidden forbids forbid commercial
+noncommercial purposes purpose grant granted terms condition conditions agreement restricted restriction restrictions
+military weapons research academic academia evaluation internal personal private education educational sale sell resale
+distribute redistribute copy modify any if notice law laws who whom that which is are be been was were to has have
+subject provided free limited""".split())
+# What stands in holders' names beside names.
+_CONNECTORS = frozenset("""and the of by for at de la van von der den du et al inc llc ltd gmbh co corp its affiliates
+contributors contributor authors author team project developers community group university institute foundation present
+year name holder holders copyright owner owners fullname yyyy all rights reserved original""".split())
 _PLACEHOLDER = frozenset(["name", "of", "copyright", "owner", "fullname", "holder", "holders"])
 _BSD_NAMES = (
     re.compile(r"(neither the names? of )(.{1,120}?)( nor the names? of (?:its|their|his|her|any) )"),
@@ -106,16 +112,19 @@ def _content_numbers(text: str) -> list[int]:
 
 
 def _is_holder(line: str) -> bool:
-    """Whether a line only names who holds the copyright: short, and without a word that rules anything."""
+    """Whether a line only names who holds the copyright: short, made of names, without a word that rules anything."""
     match = _HOLDER.match(line)
     if not match or len(line) > 160 or _in_quotation(line):
         return False
     name = match["name"] or match["dated"] or match["marked"] or ""
-    name = re.sub(r"\ball rights reserved\b", "", name, flags=re.IGNORECASE)
-    inner = set(_WORD.findall(_plain(name)))
+    name = re.sub(r"\ball rights reserved\b|\S+@\S+|\bhttps?://\S+", " ", name, flags=re.IGNORECASE)
+    inner = re.findall(r"[^\W\d_]+", name)
     if "[" in name or "<" in name:
-        inner -= _PLACEHOLDER
-    return not _OPERATIVE.intersection(inner)
+        inner = [word for word in inner if word.lower() not in _PLACEHOLDER]
+    if any(word.lower() in _OPERATIVE for word in inner):
+        return False
+    common = [word for word in inner if word.islower() and word not in _CONNECTORS]
+    return len(common) <= 1 and len(inner) <= 20  # one: a user's name
 
 
 def _in_quotation(line: str) -> bool:
@@ -147,6 +156,5 @@ def _without_name(match: re.Match[str]) -> str:
 
 
 def _is_name(text: str) -> bool:
-    inner = set(text.split()) - {"copyright", "holder", "holders", "owner", "the", "and", "or", "contributors",
-                                 "authors", "author", "any", "of", "above"}  # fmt: skip
-    return not (_OPERATIVE - {"any"}).intersection(inner)
+    inner = text.split()
+    return len(inner) <= 12 and all(map(str.isalpha, inner)) and not (_OPERATIVE - {"any"}).intersection(inner)
