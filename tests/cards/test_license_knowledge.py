@@ -120,6 +120,7 @@ def test_the_european_clause_of_llama() -> None:
     assert get("llama3.1").condition("territory") is None
     for id in ("llama3.2", "llama3.3", "llama4"):
         assert get(id).condition("territory").places == ("EU",)
+        assert get(id).condition("territory").only == "multimodal"
 
 
 def test_groups() -> None:

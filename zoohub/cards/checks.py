@@ -92,7 +92,7 @@ def _license_terms(card: Card, id: str) -> Iterator[CardFinding]:
         yield CardFinding("name-prefix", "warning", f"{entry.name} wants the name to begin with {prefix.text!r}.",
                           remedy=f"See its clause {prefix.clause}")  # fmt: skip
     badge = entry.condition("badge")
-    if badge and card.words("base_model") and badge.text.lower() not in card.body.lower():
+    if badge and not badge.only and card.words("base_model") and badge.text.lower() not in card.body.lower():
         yield CardFinding("badge", "note", f"{entry.name} wants the text {badge.text!r} to be shown.",
                           remedy=f"See its clause {badge.clause}")  # fmt: skip
 

@@ -147,7 +147,9 @@ def _words(condition: Any) -> str:
     if condition.amount:
         unit = human_count(condition.amount) + f" {condition.unit} a {condition.period}"
         words = f"above {unit} ({condition.counted}; {words}): {condition.above}"
-    return f"{words} [{', '.join(condition.places)}]" if condition.places else words
+    if condition.places:
+        words += f" [{', '.join(condition.places)}]"
+    return f"{words} (only: {condition.only})" if condition.only else words
 
 
 def _only(one: Any, other: Any) -> list[str]:

@@ -69,6 +69,7 @@ SCHEMA: dict[str, Any] = {
                     "counted": {"enum": ["at release", "at any time"]},
                     "above": _WORD,
                     "places": _WORDS,
+                    "only": {"enum": ["multimodal", "cosmos", "model as a service", "image generation"]},
                 },
             },
         },

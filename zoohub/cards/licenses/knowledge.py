@@ -62,7 +62,8 @@ class Condition:
     kind: a key of `CONDITIONS`; `text`: in our words, or for `badge` and `name_prefix` the very text to show; `on`:
     the operations that it binds. Thresholds: `amount` of `unit` (users, or a currency) a `period`, `counted`
     "at release" (of the model, so it does not grow with the user) or "at any time"; `above`: what happens
-    then. `places`: territories that are excluded.
+    then. `places`: territories that are excluded. `only`: the models or users that it binds, where not all
+    (`multimodal`, `cosmos`, `model as a service`, `image generation`).
     """
 
     kind: str
@@ -75,6 +76,7 @@ class Condition:
     counted: str | None = None
     above: str | None = None
     places: tuple[str, ...] = ()
+    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

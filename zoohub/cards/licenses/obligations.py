@@ -30,7 +30,8 @@ class Obligation:
         """The duty in words, with the text to show where there is one."""
         quoted = self.condition.text
         if self.condition.kind == "badge":
-            return f"Show the text: {quoted}"
+            which = f" ({self.condition.only} models)" if self.condition.only else ""
+            return f"Show the text{which}: {quoted}"
         if self.condition.kind == "name_prefix":
             return f"Begin the model's name with: {quoted}"
         return quoted[:1].upper() + quoted[1:]
