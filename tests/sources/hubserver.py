@@ -185,7 +185,7 @@ class HubServer:
 
     def _list_modelscope(self, query: dict[str, list[str]]) -> Reply:
         found = sorted(self.models.values(), key=lambda item: item["lastModified"], reverse=True)
-        owner, task = query.get("owner", [None])[0], query.get("task", [None])[0]
+        owner, task = query.get("owner", [None])[0], query.get("filter.task", [None])[0]
         found = [
             item
             for item in found

@@ -260,6 +260,15 @@ def test_modelscope_reaches_three_thousand_and_stops(hub: HubServer) -> None:
     assert len(list(records(ModelScopeSource(), Wanted(authors=("org1",))))) == 443
 
 
+def test_modelscope_filters_by_task_in_its_own_words(hub: HubServer) -> None:
+    hub.add("iic/asr", pipeline_tag="auto-speech-recognition")
+    hub.add("iic/other", pipeline_tag="text-generation")
+    found = list(records(ModelScopeSource(), Wanted(tasks=("automatic-speech-recognition",))))
+    assert [(record.id, record.task) for record in found] == [
+        ("modelscope:iic/asr", "automatic-speech-recognition")
+    ]
+
+
 def test_modelscope_files(hub: HubServer) -> None:
     hub.add("iic/nlp", {"model.safetensors": b"weights" * 100, "config.json": b"{}"})
     with source("modelscope").open(ModelRecord(id="modelscope:iic/nlp", source="modelscope")) as files:

@@ -80,7 +80,7 @@ class ModelScopeSource(Source):
 
     def _page(self, task: str | None, author: str | None, number: int) -> tuple[Page, int]:
         query = {"page_number": number, "page_size": PAGE, "sort": "last_modified"}
-        query |= {"task": task} if task else {}
+        query |= {"filter.task": task} if task else {}
         query |= {"owner": author} if author else {}
         answer = transport.get_json(
             f"{self.endpoint}{_LISTED}?{urlencode(query)}", headers=self._headers()
