@@ -31,6 +31,15 @@ def hub_endpoint() -> str:
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
+def hugging_face_cache() -> Path:
+    """The Hugging Face clients' own downloads: `HF_HUB_CACHE`, else in `HF_HOME`, else their default."""
+    named = os.environ.get("HF_HUB_CACHE")
+    if named:
+        return Path(named).expanduser()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return Path(os.environ.get("HF_HOME") or cache / "huggingface").expanduser() / "hub"
+
+
 def mirrors() -> list[str]:
     """Copies of the Hugging Face hub, tried in order when it does not answer: `ZOO_MIRRORS` (a,b,c)."""
     return [name.strip().rstrip("/") for name in os.environ.get("ZOO_MIRRORS", "").split(",") if name.strip()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -236,6 +237,32 @@ def test_a_pickle_is_converted_only_when_asked(hub: TinyHub) -> None:
 
 
 @pytest.mark.models
+def test_weights_in_several_pickles_load_after_the_conversion(hub: TinyHub, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    config = transformers.BertConfig(vocab_size=30, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+                                     intermediate_size=16)  # fmt: skip
+    model = transformers.BertModel(config)
+    names = list(model.state_dict())
+    files: dict[str, bytes] = {"config.json": config.to_json_string().encode()}
+    where: dict[str, str] = {}
+    for number, part in enumerate((names[::2], names[1::2]), 1):
+        file = f"pytorch_model-{number:05}-of-00002.bin"
+        torch.save({name: model.state_dict()[name] for name in part}, tmp_path / file)
+        files[file] = (tmp_path / file).read_bytes()
+        where |= dict.fromkeys(part, file)
+    files["pytorch_model.bin.index.json"] = json.dumps({"metadata": {}, "weight_map": where}).encode()
+    hub.models["me/parts"] = files
+    folder = fetch(ModelRecord(id="me/parts"), convert=True)
+    assert sorted(path.name for path in folder.glob("model*")) == [
+        "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
+        "model.safetensors.index.json",
+    ]  # fmt: skip
+    loaded = transformers.BertModel.from_pretrained(folder)
+    assert all(torch.equal(loaded.state_dict()[name], model.state_dict()[name]) for name in names)
+
+
+@pytest.mark.models
 def test_a_hostile_pickle_is_not_converted_and_not_kept(hub: TinyHub) -> None:
     pytest.importorskip("torch")
     del hub.models["me/model"][WEIGHTS]
@@ -333,6 +360,25 @@ def test_a_model_is_taken_from_another_place_that_the_record_names(hub: TinyHub)
     shutil.rmtree(store().root)
     with pytest.raises(DigestMismatch):
         fetch(wrong)
+
+
+def test_what_the_hugging_face_client_downloaded_is_taken_and_verified(
+    hub: TinyHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "theirs"))
+    blobs = tmp_path / "theirs" / "models--me--model" / "blobs"
+    blobs.mkdir(parents=True)
+    data = hub.models["me/model"][WEIGHTS]
+    theirs = blobs / hashlib.sha256(data).hexdigest()
+    theirs.write_bytes(data)
+    folder = fetch()
+    assert hub.served[WEIGHTS] == 0
+    assert (folder / WEIGHTS).read_bytes() == data
+
+    shutil.rmtree(store().root)
+    theirs.write_bytes(data[:-1] + b"?")  # rotten on their disk: fetched after all
+    assert (fetch() / WEIGHTS).read_bytes() == data
+    assert hub.served[WEIGHTS] == len(data)
 
 
 # --- violence -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -382,6 +383,7 @@ class _Pull:
             _say(f"Converting {file.path} to safetensors in a process of its own ...", self.options.progress)
             made |= self._converted(file.path, pickle, alone=len(chosen.convert) == 1)
             dropped[file.path] = pickle.sha256
+        made |= self._added(self._indexes(made, dropped))
         if self.record.config.get("pooling") and "modules.json" not in made:
             made = self._added(sentence_files(self.record.config)) | made
         for sha256 in set(dropped.values()) - {stored.sha256 for stored in made.values()}:
@@ -402,6 +404,21 @@ class _Pull:
                 target = renamed
             new = _safetensors_name(path, alone=alone)
             return {**self._added(others), new: self._land(target, new, pickle.sha256)}
+
+    def _indexes(self, made: dict[str, StoredFile], dropped: Mapping[str, str]) -> dict[str, bytes]:
+        """The index of weights in several files: taken out of `made`, and returned as it reads now."""
+        new: dict[str, bytes] = {}
+        for path in [path for path in made if path.endswith("pytorch_model.bin.index.json")]:
+            folder = path.rpartition("/")[0]
+            index = json.loads(self.repo.blob(made.pop(path).sha256).read_bytes())
+            index["weight_map"] = {
+                name: _safetensors_name(file, alone=False)
+                if f"{folder}/{file}".lstrip("/") in dropped
+                else file
+                for name, file in index["weight_map"].items()
+            }
+            new[f"{folder}/model.safetensors.index.json".lstrip("/")] = json.dumps(index, indent=1).encode()
+        return new
 
     def _added(self, files: Mapping[str, bytes]) -> dict[str, StoredFile]:
         return {path: replace(self.repo.add(data), path=path) for path, data in files.items()}

