@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from zoohub.hub.trees import Entry, Trees, git_oid
 
 MAX_OPERATIONS = 25_000
 MAX_REGULAR = 10 << 20
-MAX_TRIES = 5
+MAX_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ class Commits:
         inspect: Callable[[Plan], Inspection] | None = None,
     ) -> None:
         self.repos, self.blobs, self.db, self.quota, self.inspect = repos_, blobs, repos_.db, quota, inspect
+        self._turns = [threading.Lock() for _ in range(256)]
 
     def commit(
         self, actor: Actor, type: str, name: str, revision: str, request: CommitRequest,
@@ -170,15 +172,16 @@ class Commits:
         with self.db.read() as connection:
             self.allowed(connection, actor, type, name, create_pr)
         digests = self.blobs.add_small(list(request.regular.values()))
-        for _ in range(MAX_TRIES):
-            with self.db.read() as connection:
-                plan = self._plan(connection, actor, type, name, revision, request, digests, create_pr)
-            report = self.inspect(plan) if self.inspect else Inspection()
-            with self.db.write() as connection:
-                again = self._plan(connection, actor, type, name, revision, request, digests, create_pr)
-                if again.parent.oid != plan.parent.oid:
-                    continue  # another commit came between: what was inspected is not what would be committed
-                return self._perform(connection, actor, again, request, create_pr, report)
+        # Commits of one process to a repository take turns; those of others show as a moved parent.
+        with self._turns[hash((type, name.lower())) % len(self._turns)]:
+            for _ in range(MAX_TRIES):
+                with self.db.read() as connection:
+                    plan = self._plan(connection, actor, type, name, revision, request, digests, create_pr)
+                report = self.inspect(plan) if self.inspect else Inspection()
+                with self.db.write() as connection:
+                    again = self._plan(connection, actor, type, name, revision, request, digests, create_pr)
+                    if again.parent.oid == plan.parent.oid:
+                        return self._perform(connection, actor, again, request, create_pr, report)
         raise StaleParent(f"{revision} changes faster than this commit can be checked. Try again.")
 
     def _plan(

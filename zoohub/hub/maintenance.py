@@ -135,7 +135,8 @@ def _remove_pack(hub: Hub, digest: str, before: float, swept: Swept) -> None:
 def _forget_history(hub: Hub, before: float, swept: Swept) -> None:
     """Delete commits that no reference reaches, and folders that no commit reaches."""
     with hub.db.write() as connection:
-        parents = dict(connection.execute(select(commits.c.oid, commits.c.parent)).tuples().all())
+        rows = connection.execute(select(commits.c.oid, commits.c.parent))
+        parents = {row.oid: row.parent for row in rows}
         live: set[str] = set()
         for oid in connection.scalars(select(refs.c.oid)):
             current: str | None = oid
