@@ -202,6 +202,15 @@ def test_a_million_small_values_are_refused() -> None:
         plainyaml.load("[" + "1," * 1_500_000 + "]")
 
 
+@pytest.mark.parametrize(
+    "text", ["x\n" + "---\n" * 1_900_000, "---\n" + "".join(f"k{n}: a: b\n" for n in range(100_000)) + "---\n", "---\n" * 1_900_000]
+)
+def test_hostile_layouts_are_read_in_seconds(text: str) -> None:
+    started = time.perf_counter()
+    Card.read(text)
+    assert time.perf_counter() - started < 10
+
+
 def test_no_file_and_no_card(tmp_path: Path) -> None:
     with pytest.raises(CardError, match="No file"):
         Card.read(tmp_path / "nope.md")

@@ -14,6 +14,8 @@ import yaml
 
 from zoohub.cards import plainyaml
 
+MOST_PROSE = 500  # lines of prose before which a front matter is looked for
+MOST_BLOCKS = 2000  # keys of a broken header that are read one by one
 FENCE = re.compile(r"^-{3}[ \t]*$")
 _TOP_KEY = re.compile(r"^(?P<key>[A-Za-z_][\w.\-]*(?: [\w\-]+)?|\"[^\"\n]+\"|'[^'\n]+')[ \t]*:(?:[ \t]|$)")
 
@@ -39,7 +41,7 @@ def split(text: str, is_header: Callable[[str], bool]) -> Parts:
     if first is None:
         return Parts("", None, text)
     start = 0
-    while (opening := _fence(lines, start)) is not None:
+    while (opening := _fence(lines, start)) is not None and opening <= first + MOST_PROSE:
         closing = _fence(lines, opening + 1)
         leading = opening == first
         if closing is None:
@@ -89,7 +91,7 @@ def salvage(header: str) -> tuple[dict[str, Any], list[plainyaml.YamlProblem]]:
     """What can be read of a broken header, key by key, and the problems of the rest with their lines."""
     data: dict[str, Any] = {}
     problems: list[plainyaml.YamlProblem] = []
-    for block in blocks(header):
+    for block in blocks(header)[:MOST_BLOCKS]:
         try:
             value = plainyaml.load(block.text)
         except plainyaml.YamlProblem as problem:
