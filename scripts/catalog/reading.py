@@ -1,7 +1,7 @@
 """Reading constants out of Python source without running it: a small evaluator of literal expressions.
 
-It knows literals, names bound to literals, `{**a}`, string and number arithmetic, f-strings, and calls of functions
-whose body is one `return` (timm's `_cfg`). What it does not know is `UNREAD`, never a guess.
+It knows literals, names bound to literals, `{**a}`, string and number arithmetic, f-strings, plain list comprehensions,
+and calls of functions whose body is one `return` (timm's `_cfg`). What it does not know is `UNREAD`, never a guess.
 """
 
 from __future__ import annotations
@@ -80,6 +80,8 @@ class Reader:
                 return scope.get(name, self.names.get(name, UNREAD))
             case ast.Call():
                 return self._call(node, scope)
+            case ast.ListComp(elt=item, generators=loops):
+                return list(self._loop(item, loops, scope))
         return UNREAD
 
     def _items(self, nodes: list[ast.expr], scope: dict[str, Any]) -> list[Any]:
@@ -91,6 +93,16 @@ class Reader:
             elif (value := self.value(node, scope)) is not UNREAD:
                 out.append(value)
         return out
+
+    def _loop(self, item: ast.expr, loops: list[ast.comprehension], scope: dict[str, Any]) -> Iterator[Any]:
+        """The items of a list comprehension whose loops run over literals, without conditions."""
+        if not loops:
+            yield self.value(item, scope)
+            return
+        first, *rest = loops
+        if isinstance(first.target, ast.Name) and not first.ifs:
+            for value in self.value(first.iter, scope) or ():
+                yield from self._loop(item, rest, scope | {first.target.id: value})
 
     def _dict(
         self, keys: list[ast.expr | None], values: list[ast.expr], scope: dict[str, Any]

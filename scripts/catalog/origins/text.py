@@ -11,7 +11,7 @@ from scripts.catalog.packages import Package
 from scripts.catalog.reading import Reader
 
 PACKAGES = ("tweetnlp", "pysentimiento", "allennlp-models", "hanlp", "dl-translate", "fairseq", "ckip-transformers",
-            "lmqg", "span-marker", "cnocr", "flair")  # fmt: skip
+            "lmqg", "span-marker", "cnocr", "flair", "stanza")  # fmt: skip
 
 _ID = r"[A-Za-z0-9_\-]+/[A-Za-z0-9_.\-]+"
 
@@ -149,5 +149,18 @@ def _flair(package: Package) -> Iterator[Record]:
                          if language in {"english", "german", "dutch", "french", "spanish"} else [])  # fmt: skip
 
 
+def _stanza(package: Package) -> Iterator[Record]:
+    """One repository for each language; its name follows the address in the package's own notes."""
+    address = "https://huggingface.co/stanfordnlp/stanza-{lang}/"
+    assert address in package.text("stanza/resources/common.py")
+    names = Reader(package.tree("stanza/resources/default_packages.py")).names
+    for language, treebank in names["default_treebanks"].items():
+        if language == "ang":
+            continue  # the package notes that it is not released
+        code = language.split("-")[0]
+        yield _named(f"stanfordnlp/stanza-{language}", "token-classification", library="stanza", languages=[code],
+                     datasets=[f"universal_dependencies/{treebank}"], tags=["pos", "lemma", "depparse"])  # fmt: skip
+
+
 READERS = (_tweetnlp, _pysentimiento, _allennlp, _hanlp, _dl_translate, _fairseq, _ckip, _lmqg, _span_marker, _cnocr,
-            _flair)  # fmt: skip
+            _flair, _stanza)  # fmt: skip
