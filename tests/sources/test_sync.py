@@ -168,6 +168,15 @@ def test_an_interrupted_full_sync_still_knows_what_it_saw(
     assert sync("hub", full=True, registry=registry).gone == 1
 
 
+def test_a_full_sync_is_known_to_the_next_short_one(hub: HubServer, registry: Registry) -> None:
+    hub.fill(200)
+    sync("hub", full=True, registry=registry)
+    hub.add("new/one")
+    before = len(hub.requests)
+    assert sync("hub", registry=registry).new == 1
+    assert len(hub.requests) - before <= 2
+
+
 def test_a_wrong_clock_hides_nothing(hub: HubServer, registry: Registry) -> None:
     hub.fill(20)
     hub.add("from/the-future", lastModified="2999-01-01T00:00:00.000Z")

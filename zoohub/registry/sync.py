@@ -221,12 +221,10 @@ class _State:
 
     def __init__(self, registry: Registry, source: Source, wanted: Wanted, full: bool) -> None:
         self._registry = registry
-        filters = {key: value for key, value in asdict(wanted).items() if value} | (
-            {"full": True} if full else {}
-        )
-        self.key = (
-            f"{source.name} {source.place} {json.dumps(filters, sort_keys=True) if filters else ''}".strip()
-        )
+        filters = {key: value for key, value in asdict(wanted).items() if value}
+        words = (source.name, source.place, json.dumps(filters, sort_keys=True) if filters else "")
+        self.key = " ".join(word for word in words if word)
+        self._slot = "full" if full else "run"  # each may be interrupted without disturbing the other
         self._data = self._load()
 
     def _load(self) -> dict[str, Any]:
@@ -244,28 +242,33 @@ class _State:
     @property
     def cursor(self) -> str | None:
         """Where an interrupted sync goes on, or None."""
-        run = self._data.get("run")
+        run = self._data.get(self._slot)
         return run.get("cursor") if isinstance(run, dict) else None
 
     @property
     def since(self) -> str | None:
         """How far back the interrupted sync was to go."""
-        run = self._data.get("run")
+        run = self._data.get(self._slot)
         return run.get("since") if isinstance(run, dict) else None
 
     @property
     def run(self) -> str:
         """The name of the walk under way, interrupted or not."""
-        return str(self._data["run"]["id"])
+        return str(self._data[self._slot]["id"])
 
     def begin(self, since: str | None, cursor: str | None) -> None:
         """A walk begins, at the head or in the middle of an interrupted one."""
         if cursor is None:
-            self._data["run"] = {"id": secrets.token_hex(8), "since": since, "cursor": None, "newest": None}
+            self._data[self._slot] = {
+                "id": secrets.token_hex(8),
+                "since": since,
+                "cursor": None,
+                "newest": None,
+            }
 
     def advance(self, page: Page) -> None:
         """A page is stored; the next walk, if this one ends here, goes on after it."""
-        run = self._data["run"]
+        run = self._data[self._slot]
         times = [record.updated for record in page.records if record.updated]
         run["newest"] = max([*times, *([run["newest"]] if run["newest"] else [])], default=None)
         run["cursor"] = page.cursor
@@ -274,7 +277,7 @@ class _State:
 
     def finish(self) -> None:
         """The walk reached its end: what it saw is known from now on."""
-        newest = self._data.pop("run", {}).get("newest")
+        newest = self._data.pop(self._slot, {}).get("newest")
         if newest:
             self._data["newest"] = max(_overlapping(newest), self._data.get("newest") or "")
         self._save()
