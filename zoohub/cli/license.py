@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zoohub.cli.output import emit, format_option, human_count
+from zoohub.cli.output import emit, format_option
 
 
 @click.group()
@@ -67,7 +67,7 @@ def show(license_id: str, format: str) -> None:
     emit(answers, ["operation", "answer", "clause"], "table")
     if entry.conditions:
         click.echo()
-        rows = [{"condition": condition.kind, "what": _words(condition), "binds": _binds(condition.on),
+        rows = [{"condition": condition.kind, "what": condition.sentence, "binds": _binds(condition.on),
                  "clause": condition.clause} for condition in entry.conditions]  # fmt: skip
         emit(rows, ["condition", "what", "binds", "clause"], "table")
     if entry.notes:
@@ -140,23 +140,11 @@ _TEXT = {
 }
 
 
-def _words(condition: Any) -> str:
-    words = condition.text
-    if condition.kind in ("badge", "name_prefix"):
-        words = f'"{words}"'
-    if condition.amount:
-        unit = human_count(condition.amount) + f" {condition.unit} a {condition.period}"
-        words = f"above {unit} ({condition.counted}; {words}): {condition.above}"
-    if condition.places:
-        words += f" [{', '.join(condition.places)}]"
-    return f"{words} (only: {condition.only})" if condition.only else words
-
-
 def _only(one: Any, other: Any) -> list[str]:
     """The conditions of `one` that `other` does not have, in words."""
     theirs = {_key(condition) for condition in other.conditions}
     return [
-        f"{condition.kind}: {_words(condition)}"
+        f"{condition.kind}: {condition.sentence}"
         for condition in one.conditions
         if _key(condition) not in theirs
     ]

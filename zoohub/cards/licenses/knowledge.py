@@ -78,6 +78,20 @@ class Condition:
     places: tuple[str, ...] = ()
     only: str | None = None
 
+    @property
+    def sentence(self) -> str:
+        """The condition in words, complete: with the text to show, the threshold and what happens above it."""
+        words = self.text
+        if self.kind == "badge":
+            words = f"show the text: {words}"
+        elif self.kind == "name_prefix":
+            words = f"begin the model's name with: {words}"
+        elif self.amount:
+            words = f"above {self.amount:,} {self.unit} a {self.period}, counted {self.counted} ({words}): {self.above}"
+        elif self.places:
+            words += f" ({', '.join(self.places)})"
+        return f"{words} (binds: {self.only})" if self.only else words
+
 
 @dataclass(frozen=True, slots=True)
 class License:

@@ -27,14 +27,9 @@ class Obligation:
 
     @property
     def text(self) -> str:
-        """The duty in words, with the text to show where there is one."""
-        quoted = self.condition.text
-        if self.condition.kind == "badge":
-            which = f" ({self.condition.only} models)" if self.condition.only else ""
-            return f"Show the text{which}: {quoted}"
-        if self.condition.kind == "name_prefix":
-            return f"Begin the model's name with: {quoted}"
-        return quoted[:1].upper() + quoted[1:]
+        """The duty in words."""
+        sentence = self.condition.sentence
+        return sentence[:1].upper() + sentence[1:]
 
 
 @dataclass(frozen=True, slots=True)
