@@ -1,4 +1,7 @@
-"""PUT IT TO WORK: load a model, predict, embed, evaluate, fine-tune, save. This door exports what the floors above may use."""
+"""PUT IT TO WORK: load a model, predict, embed, evaluate, fine-tune, save.
+
+This door exports what the floors above may use.
+"""
 
 from zoohub.adapters.base import Model
 from zoohub.adapters.loading import load

@@ -2,16 +2,19 @@
 
 How to add a family (or a task of one)
 --------------------------------------
-1. Subclass `Model`. Declare what it can do as class attributes: `tasks`, `strategies` (how it may be fine-tuned; empty:
-   not at all), `embeds`, `options` (what `predict` takes beyond the inputs, with defaults; a None default is
-   "the model's own").
-2. Write `open` (load module and processor from `self.bundle`), `prepare` (read one input; raise `InputError` when it
-   cannot be) and `answer` (a batch of read inputs -> one result each). `weigh` where inputs differ in length.
-   Nothing else is needed to predict: batching, order, threads, bad inputs, progress and devices are done here.
+1. Subclass `Model`. Declare what it can do as class attributes: `tasks`, `strategies` (how it may be
+   fine-tuned; empty: not at all), `embeds`, `options` (what `predict` takes beyond the inputs, with defaults;
+   a None default is "the model's own").
+2. Write `open` (load module and processor from `self.bundle`), `prepare` (read one input; raise `InputError`
+   when it cannot be) and `answer` (a batch of read inputs -> one result each). `weigh` where inputs differ in
+   length. Nothing else is needed to predict: batching, order, threads, bad inputs, progress and devices are
+   done here.
 3. If it embeds: `features` (a batch -> float32 `(n, d)`).
-4. If it can be saved: `write`. If it can be fine-tuned: `relabel`, `learn` and `collate` too, and `head` for `probe`.
-5. Add one row to `zoohub.adapters.table` - or, from another package, an entry point of the group `zoohub.adapters` -
-   and one row to the conformance suite, which then holds the family to every clause of this contract.
+4. If it can be saved: `write`. If it can be fine-tuned: `relabel`, `learn` and `collate` too, and `head` for
+   `probe`.
+5. Add one row to `zoohub.adapters.table` - or, from another package, an entry point of the group
+   `zoohub.adapters` - and one row to the conformance suite, which then holds the family to every clause of
+   this contract.
 
 `__init__` only stores; `open` does the work, so a `Model` can be described without loading its weights.
 """
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoohub.adapters.bundle import Bundle
+    from zoohub.adapters.data import Examples
     from zoohub.adapters.metrics import Evaluation
     from zoohub.registry import ModelRecord
 
@@ -41,7 +45,8 @@ class Model:
     """One pretrained model, put to one task. Get one from `zoohub.load`.
 
     `module` is the torch module itself (None for engines without one), `labels` the names it tells apart
-    (empty where the task has none), `bundle` its files and record.
+    (empty where the task has none), `bundle` its files and record. `untrained` says that the files hold no
+    last layer for this task: it can be fine-tuned, not yet asked.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ()
@@ -55,6 +60,7 @@ class Model:
         self.bundle, self.task, self.device, self.precision = bundle, task, device, precision
         self.module: Any = None
         self.labels: tuple[str, ...] = ()
+        self.untrained = False
 
     # --- what a family writes ---------------------------------------------------------------------
 
@@ -86,6 +92,11 @@ class Model:
     def write(self, folder: Path) -> None:
         """Write weights (safetensors), config and processor, so that the family's own library loads them."""
         raise NotImplementedError
+
+    def judge(self, examples: Examples, **settings: Any) -> Sequence[Any]:
+        """What the task's metric compares with the targets: the predictions, unless the task overrides it."""
+        results: Sequence[Any] = self.predict(list(examples.inputs), **settings)
+        return results
 
     def relabel(self, labels: Sequence[str]) -> Self:
         """A fresh copy, opened from the same weights, that tells `labels` apart by a new last layer.
@@ -130,14 +141,18 @@ class Model:
     ) -> Any:
         """Answer one input or many.
 
-        One input gives one result, a list gives a list in the same order, and an iterator gives an iterator that
-        reads and answers as it goes. With `strict` off an input that cannot be read gives a `Failed` in its place.
-        The task's options are in `self.options`.
+        One input gives one result, a list gives a list in the same order, and an iterator gives an iterator
+        that reads and answers as it goes. With `strict` off an input that cannot be read gives a `Failed` in
+        its place. The task's options are in `self.options`.
 
         Raises:
             InputError: an input cannot be read (`strict`); UsageError: an option this task does not have.
         """
         chosen = self._chosen(options)
+        if self.untrained:
+            raise CapabilityError(
+                f"{self.id} has no trained last layer for {self.task}.", "Fine-tune it first: zoo finetune"
+            )
         answer = self._without_gradient(lambda samples: self.answer(samples, **chosen))
         return self._deliver(inputs, answer, batch_size, progress, strict)
 

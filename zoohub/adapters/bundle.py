@@ -1,4 +1,4 @@
-"""A model's files on disk, with what is known of them: which library they belong to, which task they serve."""
+"""A model's files on disk, with what is known of them: their library and their task."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def last_linear(module: Any, outputs: int) -> Any:
     return found[-1]
 
 
-class _Caught(Exception):  # noqa: N818 - a signal, not an error
+class _Caught(Exception):
     """Ends a forward pass once the head's input is known."""
 
 

@@ -37,18 +37,20 @@ def load(model: Model, auto: str, *, labels: Sequence[str] | None = None, **more
         }
     with quiet():
         try:
-            module = getattr(transformers, auto).from_pretrained(
+            module, info = getattr(transformers, auto).from_pretrained(
                 model.bundle.folder,
                 dtype=dtype(model),
                 local_files_only=True,
                 use_safetensors=True,
                 trust_remote_code=False,
+                output_loading_info=True,
                 **more,
             )
         except (ValueError, KeyError, OSError) as error:
             raise UnsupportedModel(
                 f"transformers cannot load {model.id} for {model.task}: {first_line(error)}"
             ) from error
+    model.untrained = labels is None and bool(info["missing_keys"])
     return placed(module, model)
 
 
@@ -91,7 +93,41 @@ def tokenizer(folder: Path) -> Any:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
-def fill(module: Any, folder: Path, *, timm_keys: bool = False) -> None:
+def longest_text(tokenizer: Any, config: Any, folder: Path) -> int:
+    """The most tokens that a text may have: the least of what tokenizer, module and folder say."""
+    from zoohub.adapters.bundle import read_json
+
+    positions = getattr(config, "max_position_embeddings", None) or 512
+    if config.model_type in {"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl"}:
+        positions -= 2  # their positions begin behind the padding's
+    stated = read_json(folder / "sentence_bert_config.json").get("max_seq_length")
+    return int(min(tokenizer.model_max_length, positions, stated or positions))
+
+
+_FILLERS = {"labels": -100, "token_type_ids": 0}
+
+
+def pad(
+    rows: Sequence[Mapping[str, Any]], tokenizer: Any, fillers: Mapping[str, int] | None = None
+) -> dict[str, Any]:
+    """Lists of numbers, one a row -> tensors `(rows, longest)`, filled on the tokenizer's side."""
+    import torch
+
+    filling = {"input_ids": tokenizer.pad_token_id or 0, **_FILLERS, **(fillers or {})}
+    left = tokenizer.padding_side == "left"
+    batch = {}
+    for name in rows[0]:
+        longest = max(len(row[name]) for row in rows)
+        values = torch.full((len(rows), longest), filling.get(name, 0))
+        for place, row in enumerate(rows):
+            size = len(row[name])
+            span = slice(longest - size, longest) if left else slice(0, size)
+            values[place, span] = torch.as_tensor(row[name])
+        batch[name] = values
+    return batch
+
+
+def fill(module: Any, folder: Path) -> None:
     """Fill a plain module from the folder's safetensors.
 
     Raises:

@@ -23,9 +23,11 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def read_image(item: Any, at_least: int | None = None) -> Image:
-    """An RGB picture, upright, from a path, bytes, a Pillow image, an array `(h, w[, 3|4])` or a `datasets` cell.
+    """An RGB picture, upright, from a path, bytes, a Pillow image, an array `(h, w[, 3|4])` or a `datasets`
+    cell.
 
-    `at_least` allows a JPEG to be decoded smaller, its sides no shorter than that many pixels: much faster for photos.
+    `at_least` allows a JPEG to be decoded smaller, its sides no shorter than that many pixels: much faster
+    for photos.
 
     Raises:
         InputError: there is no picture; the message names the file.
@@ -119,7 +121,7 @@ class Transform:
         return left, top, left + across, top + down
 
     def batch(self, pixels: Sequence[NDArray[np.uint8]], device: str, dtype: torch.dtype) -> torch.Tensor:
-        """Normalized `(n, 3, height, width)` in channels-last order, which is the faster one for convolutions."""
+        """Normalized `(n, 3, height, width)` in channels-last order, faster for convolutions."""
         import numpy as np
         import torch
 
@@ -145,7 +147,7 @@ class Transform:
 
     @classmethod
     def from_transformers(cls, processor: Any) -> Transform | None:
-        """What an image processor of transformers does; None where it does more than resize, crop and normalize."""
+        """What an image processor does; None where that is more than resize, crop and normalize."""
         values = processor.to_dict()
         known = {"do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb"}
         extra = [key for key, value in values.items() if key.startswith("do_") and value and key not in known]

@@ -23,9 +23,9 @@ FIRST_WINDOW = 32
 class Plan:
     """How to batch.
 
-    `items` is the most inputs in a batch; `budget` the most padded length of a batch (items x longest), None where
-    all inputs are of one size. `window` inputs are read ahead and sorted by length together. `workers` threads
-    read them; with 0 they are read in the calling thread.
+    `items` is the most inputs in a batch; `budget` the most padded length of a batch (items x longest), None
+    where all inputs are of one size. `window` inputs are read ahead and sorted by length together. `workers`
+    threads read them; with 0 they are read in the calling thread.
     """
 
     items: int
@@ -46,8 +46,8 @@ class Steps:
 def stream(inputs: Iterable[Any], steps: Steps, plan: Plan, *, strict: bool) -> Iterator[Any]:
     """Answers in the order of `inputs`, as they come; memory does not grow with their number.
 
-    An input that cannot be read ends the stream with its `InputError`, or, without `strict`, becomes a `Failed`
-    while the others go on.
+    An input that cannot be read ends the stream with its `InputError`, or, without `strict`, becomes a
+    `Failed` while the others go on.
     """
     batcher = _Batcher(steps, plan)
     for window in _read_ahead(inputs, steps.prepare, plan, strict):
@@ -61,7 +61,7 @@ def stream(inputs: Iterable[Any], steps: Steps, plan: Plan, *, strict: bool) -> 
 def _read_ahead(
     inputs: Iterable[Any], prepare: Callable[[Any], Any], plan: Plan, strict: bool
 ) -> Iterator[list[Any]]:
-    """Windows of read inputs. Windows begin small, so that first answers come soon; the next is read meanwhile."""
+    """Windows of read inputs. They begin small, so that answers come soon; the next is read meanwhile."""
 
     def read(item: Any) -> Any:
         try:
@@ -100,7 +100,7 @@ class _Batcher:
         self.steps, self.items, self.budget = steps, plan.items, plan.budget
 
     def run(self, samples: Sequence[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-        """(place, answer) of each (place, sample), longest first, so that memory fails early or not at all."""
+        """(place, answer) of each (place, sample), longest first: memory fails early or not at all."""
         weights = [self.steps.weigh(sample) for _, sample in samples]
         order = sorted(range(len(samples)), key=lambda i: -weights[i])
         done = 0

@@ -23,12 +23,14 @@ def load(
 ) -> Model:
     """Load a model by id, alias, folder or record; it is pulled first where it is not on this machine.
 
-    `task` (an id, a name or an alias, English or Chinese) is inferred when it is not given. `device` is "auto" or a
-    torch device; `precision` is "auto" (the best that is safe on the device), "fp32", "bf16", "fp16" or "int8".
+    `task` (an id, a name or an alias, English or Chinese) is inferred when it is not given. `device` is
+    "auto" or a torch device; `precision` is "auto" (the best that is safe on the device), "fp32", "bf16",
+    "fp16" or "int8".
 
     Raises:
-        ModelNotFound, WeightsError: it is not known or cannot be fetched; UnsupportedModel: no adapter serves it;
-        UsageError: an impossible device, precision or task; MissingDependency: the extra `models` is not installed.
+        ModelNotFound, WeightsError: it is not known or cannot be fetched; UnsupportedModel: no adapter serves
+        it; UsageError: an impossible device, precision or task; MissingDependency: the extra `models` is not
+        installed.
     """
     require("torch")
     if precision not in PRECISIONS:

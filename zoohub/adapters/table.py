@@ -35,28 +35,33 @@ class Adapter(NamedTuple):
         return found
 
 
-_HERE = "zoohub.adapters"
+def _own(name: str, tasks: str, place: str) -> Adapter:
+    """A built-in row; its library is the first word of its name."""
+    return Adapter(name, name.split("-")[0], tuple(tasks.split()), f"zoohub.adapters.{place}")
+
 
 BUILT_IN: tuple[Adapter, ...] = (
-    Adapter("transformers-images", "transformers", ("image-classification",), f"{_HERE}.vision:TransformersImages"),
-    Adapter("timm-images", "timm", ("image-classification", "image-feature-extraction"), f"{_HERE}.vision:TimmImages"),
-    Adapter("torchvision-images", "torchvision", ("image-classification", "image-feature-extraction"), f"{_HERE}.vision:TorchvisionImages"),
-    Adapter("transformers-recognition", "transformers", ("automatic-speech-recognition",), f"{_HERE}.speech:Recognizer"),
-    Adapter("transformers-sounds", "transformers", ("audio-classification",), f"{_HERE}.voices:SoundClassifier"),
-    Adapter("transformers-speakers", "transformers", ("speaker-verification",), f"{_HERE}.speakers:XVectors"),
-    Adapter("pytorch-resemblyzer", "pytorch", ("speaker-verification",), f"{_HERE}.speakers:VoiceEncoder"),
-    Adapter("transformers-speech", "transformers", ("text-to-speech", "text-to-audio"), f"{_HERE}.voices:Speech"),
-    Adapter("transformers-captions", "transformers", ("image-to-text",), f"{_HERE}.multimodal:Captioner"),
-    Adapter("transformers-picture-chat", "transformers", ("image-text-to-text",), f"{_HERE}.multimodal:Chat"),
-    Adapter("transformers-picture-questions", "transformers", ("visual-question-answering",), f"{_HERE}.multimodal:VisualQuestions"),
-    Adapter("transformers-page-questions", "transformers", ("document-question-answering",), f"{_HERE}.multimodal:DocumentQuestions"),
-    Adapter("transformers-named-things", "transformers", ("zero-shot-object-detection",), f"{_HERE}.multimodal:NamedThings"),
-    Adapter("onnx-images", "onnx", ("image-classification",), f"{_HERE}.onnx:OnnxImages"),
-    Adapter("onnx-fastestdet", "onnx", ("object-detection",), f"{_HERE}.onnx:GridDetector"),
-    Adapter("onnx-silero-vad", "onnx", ("voice-activity-detection",), f"{_HERE}.onnx:SileroVad"),
-    Adapter("onnx-lac", "onnx", ("token-classification",), f"{_HERE}.lac:ChineseWords"),
-    Adapter("onnx-hibari", "onnx", ("text-to-speech",), f"{_HERE}.onnx:HibariSpeech"),
-)  # fmt: skip
+    _own("transformers-images", "image-classification image-feature-extraction", "vision:TransformersImages"),
+    _own("timm-images", "image-classification image-feature-extraction", "vision:TimmImages"),
+    _own("torchvision-images", "image-classification image-feature-extraction", "vision:TorchvisionImages"),
+    _own("transformers-texts", "text-classification", "text:TextClassifier"),
+    _own("transformers-embeddings", "feature-extraction sentence-similarity", "text:TextEmbedder"),
+    _own("transformers-recognition", "automatic-speech-recognition", "speech:Recognizer"),
+    _own("transformers-sounds", "audio-classification", "voices:SoundClassifier"),
+    _own("transformers-speakers", "speaker-verification", "speakers:XVectors"),
+    _own("pytorch-resemblyzer", "speaker-verification", "speakers:VoiceEncoder"),
+    _own("transformers-speech", "text-to-speech text-to-audio", "voices:Speech"),
+    _own("transformers-captions", "image-to-text", "multimodal:Captioner"),
+    _own("transformers-picture-chat", "image-text-to-text", "multimodal:Chat"),
+    _own("transformers-picture-questions", "visual-question-answering", "multimodal:VisualQuestions"),
+    _own("transformers-page-questions", "document-question-answering", "multimodal:DocumentQuestions"),
+    _own("transformers-named-things", "zero-shot-object-detection", "multimodal:NamedThings"),
+    _own("onnx-images", "image-classification", "onnx:OnnxImages"),
+    _own("onnx-fastestdet", "object-detection", "onnx:GridDetector"),
+    _own("onnx-silero-vad", "voice-activity-detection", "onnx:SileroVad"),
+    _own("onnx-lac", "token-classification", "lac:ChineseWords"),
+    _own("onnx-hibari", "text-to-speech", "onnx:HibariSpeech"),
+)
 
 
 @cache

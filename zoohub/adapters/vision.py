@@ -158,7 +158,7 @@ class TimmImages(ModuleImages):
         names = tuple(own.get("label_names") or config.get("label_names") or map(str, range(count)))
         build = {"num_classes": count, **config.get("model_args", {})}
         self.module = timm.create_model(config["architecture"], pretrained=False, **build)
-        hf.fill(self.module, self.bundle.folder, timm_keys=True)
+        hf.fill(self.module, self.bundle.folder)
         if labels is not None:
             self.module.reset_classifier(len(labels))
             names = tuple(labels)
@@ -180,13 +180,13 @@ class TimmImages(ModuleImages):
             "num_classes": len(self.labels),
             "num_features": getattr(self.module, "num_features", None),
             "label_names": list(self.labels),
-            "pretrained_cfg": {key: value for key, value in self.settings.items() if key not in {"hf_hub_id", "url"}},
-        }  # fmt: skip
+            "pretrained_cfg": {k: v for k, v in self.settings.items() if k not in {"hf_hub_id", "url"}},
+        }
         hf.write_module(self.module, config, folder)
 
 
 class TorchvisionImages(ModuleImages):
-    """Image classifiers of torchvision; the config names the builder, e.g. `{"architecture": "mobilenet_v2"}`."""
+    """Image classifiers of torchvision; the config's `architecture` names the builder: `mobilenet_v2`."""
 
     def open(self) -> None:
         """Build the architecture and fill it from the folder's safetensors."""

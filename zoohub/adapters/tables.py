@@ -1,0 +1,230 @@
+"""Rows with named columns out of a folder, a file or an object in memory."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoohub.adapters.images import SUFFIXES as IMAGES
+from zoohub.errors import DataError
+from zoohub.tasks import modality
+
+SOUNDS = frozenset({".wav", ".flac", ".ogg", ".mp3", ".opus", ".m4a", ".aiff"})
+_TRAIN, _HELD_OUT = ("train", "training"), ("test", "validation", "valid", "val", "eval", "dev")
+_IGNORED = {"thumbs.db", "desktop.ini"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows by column name. `label_names` maps a column of numbers to the names that they stand for."""
+
+    name: str
+    columns: Sequence[str]
+    rows: Sequence[Mapping[str, Any]]
+    label_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    problems: Sequence[str] = ()
+    held_out: Any = None
+
+
+def read(data: Any, task: str) -> Table:
+    """Rows out of anything that holds some.
+
+    Raises:
+        DataError: it is not there, not readable, or of a kind that holds no rows.
+    """
+    if isinstance(data, Table):
+        return data
+    if isinstance(data, str | Path):
+        path = Path(data).expanduser()
+        if path.is_dir():
+            return _folder(path, task)
+        if path.is_file():
+            return _file(path)
+        raise DataError(f"{path}: no such file or folder.")
+    if isinstance(data, Mapping) and hasattr(data, "column_names"):
+        return _splits(data)
+    if hasattr(data, "column_names"):
+        return _dataset(data)
+    if hasattr(data, "to_dict") and hasattr(data, "columns"):
+        return _from_rows(data.to_dict("records"), "table")
+    if isinstance(data, Mapping):
+        columns = list(data)
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*data.values(), strict=True)]
+        return Table("data", columns, rows)
+    if isinstance(data, Iterable):
+        rows = list(data)
+        if all(isinstance(row, Mapping) for row in rows):
+            return _from_rows(rows, "data")
+    raise DataError(
+        f"A {type(data).__name__} is no labeled data.",
+        "Give a folder, a csv, json, jsonl or parquet file, a `datasets` object, or a list of dicts.",
+    )
+
+
+def _from_rows(rows: Sequence[Mapping[str, Any]], name: str) -> Table:
+    return Table(name, list(dict.fromkeys(key for row in rows for key in row)), rows)
+
+
+# --- folders --------------------------------------------------------------------------------------
+
+
+def _folder(path: Path, task: str) -> Table:
+    for split in _TRAIN:
+        if (path / split).is_dir():
+            held = next((path / name for name in _HELD_OUT if (path / name).is_dir()), None)
+            table = _folder(path / split, task)
+            return Table(path.name, table.columns, table.rows, table.label_names, table.problems, held)
+    for name in ("metadata.csv", "metadata.jsonl", "metadata.parquet"):
+        if (path / name).is_file():
+            return _beside_files(path, _file(path / name))
+    return _class_folders(path, task)
+
+
+def _class_folders(path: Path, task: str) -> Table:
+    kind, role, suffixes = (
+        ("sound", "audio", SOUNDS) if modality(task) == "speech" else ("image", "image", IMAGES)
+    )
+    rows: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for folder in sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        for file in sorted(folder.rglob("*")):
+            if not file.is_file() or file.name.startswith(".") or file.name.lower() in _IGNORED:
+                continue
+            if file.suffix.lower() in suffixes:
+                rows.append({role: str(file), "label": folder.name})
+            else:
+                problems.append(f"{file.relative_to(path)} is no {kind}")
+    if not rows:
+        loose = any(file.suffix.lower() in suffixes for file in path.iterdir())
+        found = f"{kind}s without a label" if loose else f"no {kind}s"
+        raise DataError(
+            f"{path} holds {found}.",
+            f"It needs one subfolder a class ({path.name}/cat/1.jpg), or a metadata.csv with labels.",
+        )
+    return Table(path.name, [role, "label"], rows, problems=problems)
+
+
+def _beside_files(folder: Path, table: Table) -> Table:
+    """A metadata table names its files relative to its folder."""
+    key = next(
+        (name for name in ("file_name", "image", "audio", "file", "path") if name in table.columns), None
+    )
+    if key is None:
+        return table
+    rows = [{**row, key: str(folder / row[key])} if row.get(key) else row for row in table.rows]
+    missing = [f"{row[key]} is not there" for row in rows if row.get(key) and not Path(row[key]).is_file()]
+    kept = [row for row in rows if not row.get(key) or Path(row[key]).is_file()]
+    return Table(folder.name, table.columns, kept, problems=missing)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def _file(path: Path) -> Table:
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path} is no table.", f"Readable are: {', '.join(_READERS)}.")
+    try:
+        rows = reader(path)
+    except DataError:
+        raise
+    except (ValueError, OSError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {str(error)[:200]}.") from error
+    return _from_rows(rows, path.stem) if rows else Table(path.stem, _header(path), [])
+
+
+def _header(path: Path) -> list[str]:
+    if path.suffix.lower() not in {".csv", ".tsv"}:
+        return []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return next(csv.reader(file), [])
+
+
+def _csv(path: Path) -> list[dict[str, Any]]:
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    csv.field_size_limit(2**31 - 1)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter=delimiter))
+    return [{key: value for key, value in row.items() if key is not None} for row in rows]
+
+
+def _jsonl(path: Path) -> list[dict[str, Any]]:
+    rows = []
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise DataError(f"{path}, line {number}: a JSON object is needed.")
+                rows.append(row)
+    return rows
+
+
+def _json(path: Path) -> list[dict[str, Any]]:
+    value = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(value, dict) and isinstance(value.get("data"), list):
+        value = value["data"]
+        if value and "paragraphs" in value[0]:
+            return list(_squad(value))
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise DataError(f"{path}: a list of JSON objects, or SQuAD's layout, is needed.")
+    return value
+
+
+def _squad(articles: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """One row a question; no answer is an empty list."""
+    for article in articles:
+        for paragraph in article["paragraphs"]:
+            for question in paragraph["qas"]:
+                answers = [] if question.get("is_impossible") else question.get("answers", [])
+                yield {
+                    "id": question.get("id"),
+                    "question": question["question"],
+                    "context": paragraph["context"],
+                    "answers": answers,
+                }
+
+
+def _parquet(path: Path) -> list[dict[str, Any]]:
+    import pyarrow.parquet
+
+    rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
+    return rows
+
+
+_READERS: Mapping[str, Callable[[Path], list[dict[str, Any]]]] = {
+    ".csv": _csv,
+    ".tsv": _csv,
+    ".json": _json,
+    ".jsonl": _jsonl,
+    ".parquet": _parquet,
+}
+
+
+# --- objects of `datasets` ------------------------------------------------------------------------
+
+
+def _splits(data: Mapping[str, Any]) -> Table:
+    train = next((data[name] for name in _TRAIN if name in data), None)
+    if train is None:
+        raise DataError(f"The data has no train split. Found: {', '.join(data)}.")
+    held = next((data[name] for name in _HELD_OUT if name in data), None)
+    table = _dataset(train)
+    return Table(table.name, table.columns, table.rows, table.label_names, held_out=held)
+
+
+def _dataset(data: Any) -> Table:
+    """Pictures and sounds stay undecoded until they are needed."""
+    names: dict[str, Sequence[str]] = {}
+    for column, feature in data.features.items():
+        kind = type(feature).__name__
+        if kind in {"Image", "Audio"}:
+            data = data.cast_column(column, type(feature)(decode=False))
+        inner = getattr(feature, "feature", feature)
+        if type(inner).__name__ == "ClassLabel":
+            names[column] = inner.names
+    return Table(data.info.dataset_name or "data", list(data.column_names), list(data), names)

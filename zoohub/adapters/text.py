@@ -1,0 +1,188 @@
+"""Text classification, text embeddings and sentence similarity through transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from zoohub.adapters import hf, pooling
+from zoohub.adapters.base import Model, refuse
+from zoohub.adapters.heads import capture_input, classification, last_linear, multi_label
+from zoohub.adapters.inference import Plan
+from zoohub.adapters.results import Embedding, Similarity
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+TOKENS = (
+    4096  # padded tokens a batch: enough to keep two to sixteen cores busy, small enough for their caches
+)
+
+
+class Texts(Model):
+    """What the text families of transformers share: a tokenizer, and batches padded to their longest."""
+
+    auto: ClassVar[str] = ""
+    plan = Plan(items=64, budget=TOKENS, window=2048)
+    tokenizer: Any = None
+    limit: int = 512
+
+    def open(self) -> None:
+        """Load module and tokenizer from the folder."""
+        self._open(None)
+
+    def _open(self, labels: Sequence[str] | None) -> None:
+        self.module = hf.load(self, self.auto, labels=labels)
+        self.tokenizer = hf.tokenizer(self.bundle.folder)
+        self.limit = hf.longest_text(self.tokenizer, self.module.config, self.bundle.folder)
+
+    def relabel(self, labels: Sequence[str]) -> Self:
+        """The same weights with a new last layer for `labels`."""
+        fresh = type(self)(self.bundle, self.task, device=self.device)
+        fresh._open(labels)
+        return fresh
+
+    def prepare(self, item: Any) -> Any:
+        """Token numbers of a text, or of a pair of texts."""
+        text, pair = text_and_pair(item)
+        return dict(self.tokenizer(text, pair, truncation=True, max_length=self.limit))
+
+    def weigh(self, sample: Any) -> int:
+        """The number of tokens."""
+        return len(sample["input_ids"])
+
+    def tensors(self, samples: Sequence[Any]) -> dict[str, torch.Tensor]:
+        """A batch, padded to its longest text."""
+        return {name: value.to(self.device) for name, value in hf.pad(samples, self.tokenizer).items()}
+
+    def write(self, folder: Path) -> None:
+        """As `save_pretrained` does."""
+        self.module.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+
+def text_and_pair(item: Any) -> tuple[str, str | None]:
+    """A text and, where there are two, its partner, out of a str, a pair or a dict.
+
+    Raises:
+        InputError: it is nothing of that kind.
+    """
+    if isinstance(item, str):
+        return item, None
+    if isinstance(item, Mapping):
+        text, pair = item.get("text"), item.get("text_pair")
+        if isinstance(text, str) and (pair is None or isinstance(pair, str)):
+            return text, pair
+    if isinstance(item, tuple | list) and len(item) == 2 and all(isinstance(part, str) for part in item):
+        return item[0], item[1]
+    raise refuse(item, "a text, or a pair of texts as {'text': ..., 'text_pair': ...}")
+
+
+class TextClassifier(Texts):
+    """Sequence classifiers of transformers: one label a text, or several where the model says so."""
+
+    tasks = ("text-classification",)
+    strategies = ("probe", "lora", "probe-then-full", "full")
+    embeds = True
+    options: ClassVar[Mapping[str, Any]] = {"top_k": 5, "threshold": 0.5}
+    auto = "AutoModelForSequenceClassification"
+
+    def _open(self, labels: Sequence[str] | None) -> None:
+        super()._open(labels)
+        self.labels = hf.labels(self.module.config)
+
+    @property
+    def several(self) -> bool:
+        """Whether a text may have several labels at once."""
+        return bool(self.module.config.problem_type == "multi_label_classification")
+
+    def answer(
+        self, samples: Sequence[Any], *, top_k: int = 5, threshold: float = 0.5, **_: Any
+    ) -> Sequence[Any]:
+        """A `Classification` for each text."""
+        logits = self.module(**self.tensors(samples)).logits
+        if self.several:
+            return multi_label(logits, self.labels, threshold)
+        return classification(logits, self.labels, top_k)
+
+    def features(self, samples: Sequence[Any]) -> NDArray[np.float32]:
+        """What the classifier sees of each text, `(n, d)`."""
+        return capture_input(self.head(), lambda: self.module(**self.tensors(samples)))
+
+    def head(self) -> Any:
+        """The linear layer whose outputs are the classes."""
+        return last_linear(self.module, len(self.labels))
+
+    def learn(self, item: Any, target: Any) -> list[dict[str, Any]]:
+        """One tokenized text with the number of its class, or a 0/1 for each class."""
+        if self.several:
+            wanted = set(target if isinstance(target, list) else [target])
+            return [{**self.prepare(item), "labels": [float(name in wanted) for name in self.labels]}]
+        return [{**self.prepare(item), "labels": self.labels.index(target)}]
+
+    def collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Padded tokens and `labels`."""
+        import torch
+
+        batch = hf.pad([{k: v for k, v in row.items() if k != "labels"} for row in rows], self.tokenizer)
+        return {**batch, "labels": torch.tensor([row["labels"] for row in rows])}
+
+
+class TextEmbedder(Texts):
+    """Text encoders of transformers, also in the folder layout of sentence-transformers."""
+
+    tasks = ("feature-extraction", "sentence-similarity")
+    embeds = True
+    auto = "AutoModel"
+    recipe = pooling.Recipe()
+
+    def _open(self, labels: Sequence[str] | None) -> None:
+        super()._open(None)
+        self.recipe = pooling.Recipe.read(self.bundle.folder, self.bundle.config)
+
+    def prepare(self, item: Any) -> Any:
+        """Token numbers of a text; for similarity, of both texts."""
+        if self.task == "sentence-similarity" and not isinstance(item, str):
+            text, pair = text_and_pair(item)
+            if pair is None:
+                raise refuse(item, "a pair of texts")
+            return [self._tokens(text), self._tokens(pair)]
+        if not isinstance(item, str):
+            raise refuse(item, "a text")
+        return self._tokens(item)
+
+    def _tokens(self, text: str) -> dict[str, Any]:
+        return dict(self.tokenizer(self.recipe.prompt + text, truncation=True, max_length=self.limit))
+
+    def weigh(self, sample: Any) -> int:
+        """The number of tokens, of the longer text of a pair."""
+        return max(map(self.weigh, sample)) if isinstance(sample, list) else len(sample["input_ids"])
+
+    def answer(self, samples: Sequence[Any], **_: Any) -> Sequence[Any]:
+        """An `Embedding` for each text, a `Similarity` for each pair."""
+        if isinstance(samples[0], list):
+            left, right = (self.features([pair[side] for pair in samples]) for side in (0, 1))
+            return [Similarity(cosine(a, b)) for a, b in zip(left, right, strict=True)]
+        return [Embedding(row) for row in self.features(samples)]
+
+    def features(self, samples: Sequence[Any]) -> NDArray[np.float32]:
+        """One vector a text, pooled and normalized as the model's own recipe says."""
+        batch = self.tensors(samples)
+        hidden = self.module(**batch).last_hidden_state
+        vectors: NDArray[np.float32] = self.recipe(hidden, batch["attention_mask"]).float().cpu().numpy()
+        return vectors
+
+    def write(self, folder: Path) -> None:
+        """As `save_pretrained` does, with the recipe as sentence-transformers reads it."""
+        super().write(folder)
+        self.recipe.write(folder, self.limit)
+
+
+def cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """The cosine of two vectors, in -1..1; 0 where one of them is 0."""
+    import numpy as np
+
+    return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12))
