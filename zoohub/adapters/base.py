@@ -65,7 +65,7 @@ class Model:
     # --- what a family writes ---------------------------------------------------------------------
 
     @classmethod
-    def variant(cls, bundle: Bundle) -> type[Model]:
+    def variant(cls, bundle: Bundle) -> type[Model]:  # noqa: ARG003 - for those that override it
         """The class for these files, where a family has several kinds of model for one task."""
         return cls
 
@@ -104,6 +104,10 @@ class Model:
         Where the task has no labels, `labels` is empty and the copy is a plain one.
         """
         raise NotImplementedError
+
+    def target_labels(self, examples: Examples) -> tuple[str, ...]:
+        """The labels to learn where targets are not plain labels; empty where the task has none."""
+        return self.labels
 
     def learn(self, item: Any, target: Any) -> list[dict[str, Any]]:
         """The training rows of one labeled input: one, or several where a long input is cut into windows.
@@ -153,7 +157,7 @@ class Model:
             raise CapabilityError(
                 f"{self.id} has no trained last layer for {self.task}.", "Fine-tune it first: zoo finetune"
             )
-        answer = self._without_gradient(lambda samples: self.answer(samples, **chosen))
+        answer = self.without_gradient(lambda samples: self.answer(samples, **chosen))
         return self._deliver(inputs, answer, batch_size, progress, strict)
 
     def embed(
@@ -171,7 +175,7 @@ class Model:
                 f"{self.id} does not embed: {type(self).__name__} has no features for {self.task}.",
                 "Search for one that does: zoo search --task feature-extraction",
             )
-        answer = self._without_gradient(self.features)
+        answer = self.without_gradient(self.features)
         rows = self._deliver(inputs, answer, batch_size, progress, strict=True)
         if self.is_one(inputs):
             return np.asarray(rows, dtype=np.float32)
@@ -259,7 +263,19 @@ class Model:
             raise UsageError(f"{self.task} has no option {unknown[0]!r}.{near}", f"Its options: {known}.")
         return {**self.options, **options}
 
-    def _without_gradient(self, work: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]], Any]:
+    def fingerprint(self) -> str:
+        """A digest of the model's files and precision: equal for equal weights in one place."""
+        import hashlib
+
+        digest = hashlib.sha256(f"{type(self).__name__}\0{self.precision}".encode())
+        for path in sorted(self.bundle.folder.rglob("*.*")):
+            if path.suffix in {".safetensors", ".onnx", ".json"}:
+                stat = path.stat()
+                digest.update(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\1".encode())
+        return digest.hexdigest()
+
+    def without_gradient(self, work: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]], Any]:
+        """`work` in evaluation mode, without the bookkeeping of training."""
         if self.module is None:
             return work
         import torch

@@ -35,7 +35,7 @@ class Bundle:
 
     @property
     def adapter(self) -> str | None:
-        """The adapter that the record itself asks for: by name, or by the layout and architecture it states."""
+        """The adapter that the record asks for: by name, or by its layout and architecture."""
         if named := self.config.get("adapter"):
             return str(named)
         own = f"{self.config.get('layout')}-{self.config.get('architecture')}"

@@ -61,6 +61,15 @@ def classification(logits: torch.Tensor, labels: Sequence[str], top_k: int) -> l
     return [_best([Label(labels[i], s) for s, i in zip(row, at, strict=True)]) for row, at in rows]
 
 
+def classification_of(
+    scores: NDArray[np.float32], labels: Sequence[str], top_k: int = 5
+) -> list[Classification]:
+    """As `classification`, from an array."""
+    import torch
+
+    return classification(torch.from_numpy(scores), labels, top_k)
+
+
 def multi_label(logits: torch.Tensor, labels: Sequence[str], threshold: float) -> list[Classification]:
     """Sigmoid of `(n, classes)` -> the labels at or above `threshold`, best first."""
     results = []

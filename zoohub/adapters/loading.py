@@ -61,7 +61,7 @@ def find_bundle(model: str | Path | ModelRecord) -> Bundle:
     if isinstance(model, ModelRecord):
         return Bundle.read(_files(model), model)
     if isinstance(model, Path):
-        return _folder(model)
+        return _folder(model.expanduser().absolute())
     ident = ModelId.parse(model)
     if ident.source == "folder":
         return _folder(Path(ident.name))
@@ -81,12 +81,17 @@ def _files(record: ModelRecord) -> Path:
 def _folder(path: Path) -> Bundle:
     if not path.is_dir():
         raise UsageError(f"{path} is no folder.", "Give a model id or the folder of a model.")
-    return Bundle.read(path, folder_record(path))
+    record = folder_record(path)
+    return Bundle.read(_files(record), record)
 
 
 def folder_record(path: Path) -> ModelRecord:
-    """The record of a model's folder: what its card says, else its path alone."""
-    return ModelRecord(id=f"folder:{path}", source="folder")
+    """The record of a model's folder: what its files and its card say."""
+    try:
+        from zoohub.registry.sources.folder import record_of
+    except ImportError:
+        return ModelRecord(id=f"folder:{path}", source="folder")
+    return record_of(path)
 
 
 def require(package: str, extra: str = "models") -> None:
