@@ -87,10 +87,8 @@ def _folder(path: Path) -> Bundle:
 
 def folder_record(path: Path) -> ModelRecord:
     """The record of a model's folder: what its files and its card say."""
-    try:
-        from zoohub.registry.sources.folder import record_of
-    except ImportError:
-        return ModelRecord(id=f"folder:{path}", source="folder")
+    from zoohub.registry.sources.folder import record_of
+
     return record_of(path)
 
 
