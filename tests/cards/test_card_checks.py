@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from zoohub import Card
 from zoohub.cards import check, fix
 
+ROOT = Path(__file__).parents[2]
 GOOD = ("---\nlicense: apache-2.0\npipeline_tag: text-classification\nlanguage: [en, zh, no, zh-Hant]\n"
         "base_model: google-bert/bert-base-uncased\nbase_model_relation: finetune\ndatasets: [imdb]\n"
         "tags: [a]\n---\n# Fine\n\nIt says what it is.\n")  # fmt: skip
@@ -93,3 +96,37 @@ def test_fix_leaves_judgment_to_people() -> None:
                  "---\nlicense: apache-2.0-with-naming-clause\n---\nx\n", "---\npipeline_tag: guessing\n---\nx\n"):  # fmt: skip
         mended, done = fix(Card.read(text))
         assert not done and mended.text == text
+
+
+def test_license_files_beside_the_card(tmp_path: Path) -> None:
+    def found_with(**files: str) -> list[tuple[str, str]]:
+        for path in tmp_path.iterdir():
+            path.unlink()
+        (tmp_path / "README.md").write_text(GOOD, encoding="utf-8")
+        for name, text in files.items():
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        return [(finding.severity, finding.message) for finding in check(Card.read(tmp_path))]
+
+    apache = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    mit = (ROOT / "tests/cards/license_texts/mit.txt").read_text(encoding="utf-8")
+    assert found_with(LICENSE=apache) == []
+    assert found_with(LICENSE=mit) == [("error", "The file LICENSE is mit, the card says apache-2.0.")]
+    ((severity, message),) = found_with(LICENSE=apache + "\nNo use in weapons.\n")
+    assert severity == "warning" and "contains the whole of apache-2.0" in message
+    (tmp_path / "README.md").write_text(GOOD.replace("apache-2.0", "my-own"), encoding="utf-8")
+    (tmp_path / "LICENSE").write_text(mit, encoding="utf-8")
+    assert "which the card does not name" in str([finding.message for finding in check(Card.read(tmp_path))])
+    (tmp_path / "README.md").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "LICENSE").unlink()
+    (tmp_path / "LICENSE").symlink_to(ROOT / "LICENSE")
+    ((severity, message),) = [(f.severity, f.message) for f in check(Card.read(tmp_path))]
+    assert severity == "warning" and "leads out" in message
+
+
+def test_every_tag_that_hubs_know_is_a_known_license() -> None:
+    from zoohub.cards.licenses import normalize
+    from zoohub.cards.writer import HUB_TAGS
+
+    assert len(HUB_TAGS) > 75
+    for tag in HUB_TAGS.values():
+        assert normalize(tag).id != "unknown", tag

@@ -10,9 +10,9 @@ from typing import Any
 
 from zoohub.cards import frontmatter
 from zoohub.cards.card import KEYS, MISSPELT, SEVERITIES, Card, CardFinding
-from zoohub.cards.licenses import UNKNOWN, get, normalize
+from zoohub.cards.licenses import UNKNOWN, TextMatch, get, license_files, normalize, recognize_file
 from zoohub.cards.writer import HUB_TAGS, license_fields
-from zoohub.errors import UnknownTask, suggest
+from zoohub.errors import CardError, UnknownTask, suggest
 from zoohub.tasks import resolve as resolve_task
 
 RELATIONS = ("finetune", "adapter", "quantized", "merge")
@@ -80,6 +80,36 @@ def _license(card: Card) -> Iterator[CardFinding]:
                           remedy="Write: " + ", ".join(f"{key}: {value}" for key, value in tag.items()))  # fmt: skip
     if match.id != UNKNOWN:
         yield from _license_terms(card, match.id)
+
+
+def _license_files(card: Card) -> Iterator[CardFinding]:
+    """The license texts that lie beside the card must be what the card says."""
+    if card.path is None:
+        return
+    declared = normalize(card.data.get("license"), name=card.word("license_name"), link=card.word("license_link"))
+    for file in license_files(card.path.parent):
+        try:
+            match = recognize_file(file, inside=card.path.parent)
+        except CardError as error:
+            yield CardFinding("license-file", "warning", f"{file.name}: {error.message}", remedy=error.remedy)
+            continue
+        if match.how == "exact" and match.part == "license" and not _same(match.id, declared.ids):
+            said = f"the card says {declared.expression or ' or '.join(declared.ids)}" if declared.ids else "which the card does not name"
+            severity = "error" if declared.ids else "warning"
+            yield CardFinding("license-file", severity, f"The file {file.name} is {match.id}, {said}.",
+                              remedy="Name in the card what the file says, or replace the file.")  # fmt: skip
+        elif match.how in ("near", "contains"):
+            yield CardFinding("license-file", "warning", f"The file {file.name} {_resembles(match)}.",
+                              remedy=f"See: zoo license check {file}")  # fmt: skip
+
+
+def _same(found: str, declared: tuple[str, ...]) -> bool:
+    return any(found == id or found in get(id).versions for id in declared if id != UNKNOWN)
+
+
+def _resembles(match: TextMatch) -> str:
+    said = str(match)
+    return said if match.how == "contains" else f"is {said}"
 
 
 def _license_terms(card: Card, id: str) -> Iterator[CardFinding]:
@@ -184,7 +214,7 @@ def _body(card: Card) -> Iterator[CardFinding]:
 
 
 _RULES: tuple[Callable[[Card], Iterator[CardFinding]], ...] = (
-    _license, _task, _languages, _lineage, _lists, _metrics, _keys, _body,
+    _license, _license_files, _task, _languages, _lineage, _lists, _metrics, _keys, _body,
 )  # fmt: skip
 _KEY_OF_RULE = {"badge": "license", "name": "license", "license": "license", "no-license": "license", "task": "pipeline_tag", "language": "language",
                 "base": "base_model", "relation": "base_model_relation", "model": "model-index"}  # fmt: skip

@@ -45,7 +45,7 @@ def show(license_id: str, format: str) -> None:
 
     LICENSE is an id, an SPDX id or a name.
     """
-    from zoohub.cards.licenses import resolve
+    from zoohub.cards.licenses import GROUPS, in_group, resolve
 
     entry = resolve(license_id)
     if format == "json":
@@ -57,6 +57,7 @@ def show(license_id: str, format: str) -> None:
         ("id", entry.id), ("name", entry.name), ("SPDX", entry.spdx), ("kind", entry.kind),
         ("steward", entry.steward), ("released", entry.released), ("address", entry.url),
         ("text was", _TEXT[entry.text]), ("can mean", ", ".join(entry.versions)),
+        ("groups", ", ".join(group for group in GROUPS if in_group(entry.id, group))),
     ]  # fmt: skip
     for name, value in head:
         if value:
