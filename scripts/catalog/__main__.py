@@ -88,7 +88,9 @@ def merged(records: Iterable[Record]) -> tuple[list[Record], list[str]]:
 
 def _compressed(rows: list[Record]) -> bytes:
     """JSON lines, gzip without a date: the same facts give the same bytes."""
-    lines = "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
+    lines = "".join(
+        json.dumps(row, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n" for row in rows
+    )
     out = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=out, mtime=0, compresslevel=9) as stream:
         stream.write(lines.encode())
