@@ -23,6 +23,7 @@ from zoohub.hub.config import Config
 from zoohub.hub.errors import Refusal
 from zoohub.hub.limits import LoginGuard, RateLimit
 from zoohub.hub.middleware import EncodedSlashes, Metrics, Observe, log
+from zoohub.hub.openapi import describe, unique_id
 from zoohub.hub.service import Hub
 from zoohub.hub.web import account, models, search
 from zoohub.hub.web.render import View
@@ -34,7 +35,8 @@ DISK_FULL = "The hub's disk is full. Try again when its administrator has made r
 def create_app(config: Config, hub: Hub | None = None) -> FastAPI:
     """The hub as an ASGI application. Without `hub`, one is opened at start-up and closed at the end."""
     app = FastAPI(
-        title="zoohub", version=zoohub.__version__, lifespan=_lifespan, docs_url="/docs", redoc_url=None,
+        title="zoohub", version=zoohub.__version__, lifespan=_lifespan, docs_url=None, redoc_url=None,
+        generate_unique_id_function=unique_id,
         description=(
             "A private model hub that the unmodified Hugging Face client talks to. Send an access token as "
             "`Authorization: Bearer <token>`."
@@ -42,6 +44,7 @@ def create_app(config: Config, hub: Hub | None = None) -> FastAPI:
     )  # fmt: skip
     app.state.config, app.state.hub, app.state.metrics = config, hub, Metrics()
     _add_routes(app)
+    describe(app)
     _add_error_handlers(app)
     app.state.logins = LoginGuard(config.login_rate)
     app.add_middleware(RateLimit, limit=config.rate)
@@ -73,8 +76,9 @@ async def _flush(hub: Hub) -> None:
 
 
 def _add_routes(app: FastAPI) -> None:
-    app.add_api_route("/health", _health, methods=["GET", "HEAD"], tags=["operation"], summary="Is it alive?")
-    app.add_api_route("/metrics", _metrics, methods=["GET"], tags=["operation"], summary="Prometheus metrics")
+    app.add_api_route("/health", health, methods=["GET"], tags=["operation"])
+    app.add_api_route("/health", health, methods=["HEAD"], include_in_schema=False)
+    app.add_api_route("/metrics", metrics, methods=["GET"], tags=["operation"])
     app.include_router(people.router, tags=["people"])
     app.include_router(repos.manage_router, tags=["repositories"])
     app.include_router(xet.store_router)
@@ -98,14 +102,16 @@ def _add_routes(app: FastAPI) -> None:
         app.include_router(pages)
 
 
-def _health(request: Request) -> Response:
+def health(request: Request) -> Response:
+    """Whether the hub is alive and reaches its database."""
     hub: Hub = request.app.state.hub
     with hub.db.read() as connection:
         connection.exec_driver_sql("SELECT 1")
     return JSONResponse({"status": "ok", "version": zoohub.__version__})
 
 
-def _metrics(request: Request) -> Response:
+def metrics(request: Request) -> Response:
+    """Figures for Prometheus, of this process."""
     return PlainTextResponse(
         generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST
     )

@@ -136,13 +136,16 @@ REPO = ("/{ns}/{name}", "/{name}")  # with and without a namespace
 
 
 def on_repo(
-    router: APIRouter, methods: str, path: str, prefixes: tuple[str, ...] = REPO, **options: Any
+    router: APIRouter, methods: str, path: str, prefixes: tuple[str, ...] = REPO
 ) -> Callable[[Any], Any]:
     """Register an endpoint below a repository, whose id may come with and without a namespace."""
 
     def register(function: Any) -> Any:
         for prefix in prefixes:
-            router.add_api_route(prefix + path, function, methods=methods.split("|"), **options)
+            for method in methods.split("|"):
+                # HEAD is what GET is, without the body; it needs no description of its own.
+                shown = method != "HEAD"
+                router.add_api_route(prefix + path, function, methods=[method], include_in_schema=shown)
         return function
 
     return register

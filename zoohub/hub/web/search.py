@@ -169,6 +169,19 @@ def comparison(view: View, records: list[ModelRecord]) -> list[tuple[str, list[A
     return [item for item in rows if any(str(value) for value in item[1])]
 
 
+@router.get("/docs")
+def docs(request: Request) -> Response:
+    """The calls of the API."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for path, operations in request.app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            about = str(operation.get("description", "")).split("\n")[0]
+            facts = {"method": method.upper(), "path": path, "about": about}
+            facts["parameters"] = operation.get("parameters", [])
+            groups.setdefault(operation.get("tags", ["other"])[0], []).append(facts)
+    return View(request).page("docs.html", groups=groups)
+
+
 @static_router.get("/static/{name}")
 def static(name: str) -> Response:
     """A file of the pages' own."""
