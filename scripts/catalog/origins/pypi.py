@@ -166,6 +166,7 @@ def _record(entry: Entry, package: Package, like: Record) -> Record:
         config["convert"] = {"from": source, **config["convert"]}
     return record(
         f"pypi:{entry.package}" + (f"/{entry.name}" if entry.name else ""),
+        name=f"{entry.package} {entry.name}".strip(),
         revision=version,
         origin=f"{package.metadata['name']} {version}",
         size=sum(file["size"] for file in files),

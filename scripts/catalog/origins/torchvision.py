@@ -91,6 +91,7 @@ def _record(
     }
     return record(
         f"torchvision:{builder}/{member}",
+        name=f"{builder} {member}",
         author="torchvision",
         task=task,
         tasks=[task, "image-feature-extraction"] if task == "image-classification" else [task],
