@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoohub import settings as places
 from zoohub.adapters import card, data, saving
@@ -21,6 +21,9 @@ from zoohub.adapters.evaluate import evaluate
 from zoohub.adapters.metrics import Evaluation, measure
 from zoohub.adapters.report import Report, environment
 from zoohub.errors import CapabilityError, DataError, UsageError, did_you_mean, suggest
+
+if TYPE_CHECKING:
+    from zoohub.adapters.probe import Head
 
 CLASSIFIES = frozenset({"image-classification", "text-classification", "audio-classification"})
 _BECOMES = {
@@ -37,7 +40,7 @@ _BECOMES = {
 class Settings:
     """How to fine-tune. What is None or "auto" is chosen by the data, the model and the machine.
 
-    strategy: `probe` (frozen features, exact head), `lora`, `full`, `probe-then-full`, `setfit` or `auto`.
+    strategy: `probe` (frozen features, exact head), `lora`, `full`, `probe-then-full` or `auto`.
     output: the new folder (default: below `$ZOO_HOME/models`); `overwrite` replaces a model that is there.
     eval: data to measure on, or the share of `data` to set aside (default: the data's own test part, else a
     fifth). columns: role -> column. bad: `raise` or `skip` rows and files that cannot be used. task: the task
@@ -223,8 +226,6 @@ def choose_strategy(
         return ("lora", "a large model") if large else (can[-1], "the task trains the whole model")
     each = len(train) / max(1, len(labels))
     if each <= 64 or len(train) < 1000:
-        if "setfit" in can and each <= 64:
-            return "setfit", f"{each:.0f} examples a class: contrastive training makes most of them"
         return "probe", f"{each:.0f} examples a class are few for training more than a head"
     if not model.device.startswith("cuda") and model.parameters * len(train) > 2e9:
         return "probe", "without a GPU, training the whole model would take long; strategy='full' does it"
@@ -236,31 +237,34 @@ def _strategy(name: str) -> Any:
         return fit_probe
     from zoohub.adapters import training
 
-    return training.fit_setfit if name == "setfit" else training.fit_trained
+    return training.fit_trained
+
+
+def probe_head(job: Job, model: Model) -> Head:
+    """Fit the exact head on the model's frozen features, and write it into the model."""
+    from zoohub.adapters import probe
+
+    x, y, _ = _table(model, job.train, job.labels, job.settings)
+    head = probe.fit_head(x, y, len(job.labels), seed=job.settings.seed, balanced=job.settings.balance)
+    probe.set_head(model, head)
+    return head
 
 
 def fit_probe(job: Job) -> Fit:
-    """Frozen features once, the exact head on them; evaluated on features too."""
-    import numpy as np
-
-    from zoohub.adapters import probe
-
-    options = job.settings
-    bodied = job.base.relabel(job.labels)
-    x, y, train_problems = _table(bodied, job.train, job.labels, options)
-    head = probe.fit_head(x, y, len(job.labels), seed=options.seed, balanced=options.balance)
-    probe.set_head(bodied, head)
-    xh, yh, held_problems = _table(bodied, job.held, job.labels, options)
-    scores = head.scores(xh)
+    """Frozen features once, the exact head on them; measured on features too."""
     from zoohub.adapters.heads import classification_of
 
-    results = classification_of(scores, job.labels)
-    targets = [job.labels[i] for i in yh]
-    measured = measure(bodied.task, targets, results, job.labels)
-    problems = (*train_problems, *held_problems)
-    facts = {"regularization": head.regularization, "validation accuracy": round(head.accuracy, 4),
-             "features": int(np.shape(x)[1])}  # fmt: skip
-    return Fit(bodied, replace(measured, skipped=problems), facts=facts)
+    model = job.base.relabel(job.labels)
+    head = probe_head(job, model)
+    x, y, failed = _table(model, job.held, job.labels, job.settings)
+    targets = [job.labels[i] for i in y]
+    measured = measure(model.task, targets, classification_of(head.scores(x), job.labels), job.labels)
+    facts = {
+        "regularization": head.regularization,
+        "validation accuracy": round(head.accuracy, 4),
+        "features": head.weight.shape[1],
+    }
+    return Fit(model, replace(measured, skipped=tuple(failed)), facts=facts)
 
 
 def _table(

@@ -1,0 +1,311 @@
+"""`full`, `lora` and `probe-then-full`: training more than a head, through the Hugging Face Trainer."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoohub.adapters import hf
+from zoohub.adapters.base import Model
+from zoohub.adapters.data import Examples, some
+from zoohub.adapters.inference import free_memory, is_out_of_memory
+from zoohub.adapters.metrics import LOWER_IS_BETTER, measure
+from zoohub.adapters.results import Failed
+from zoohub.errors import DataError, UsageError
+from zoohub.tasks import modality
+
+if TYPE_CHECKING:
+    from zoohub.adapters.finetune import Fit, Job, Settings
+
+# Learning rates by strategy and modality: LoRA wants about ten times that of full training.
+RATES = {
+    ("full", "vision"): 3e-4,
+    ("full", "text"): 5e-5,
+    ("full", "speech"): 5e-5,
+    ("lora", "vision"): 2e-3,
+    ("lora", "text"): 5e-4,
+    ("lora", "speech"): 5e-4,
+    ("probe-then-full", "vision"): 1e-4,
+    ("probe-then-full", "text"): 3e-5,
+    ("probe-then-full", "speech"): 3e-5,
+}
+MIN_STEPS = 100
+
+
+def fit_trained(job: Job) -> Fit:
+    """Train the model, or LoRA layers of it, and keep the weights of the best epoch."""
+    from zoohub.adapters import finetune
+
+    model = job.base.relabel(job.labels)
+    facts: dict[str, Any] = {}
+    if job.settings.strategy == "probe-then-full":
+        head = finetune.probe_head(job, model)
+        facts["probe accuracy"] = round(head.accuracy, 4)
+    elif "probe" in model.strategies and tuple(job.base.labels) != tuple(job.labels):
+        model.head().reset_parameters()
+    if job.settings.strategy == "lora":
+        _add_lora(model, job.settings)
+    rows = _rows(model, job)
+    size = _batch_size(job)
+    while True:
+        try:
+            history = _train(model, rows, job, size, facts)
+            break
+        except Exception as error:
+            if not is_out_of_memory(error) or size == 1:
+                raise
+            size = max(1, size // 2)
+            free_memory()
+            _note(f"out of memory; going on with {size} examples a batch")
+    if job.settings.strategy == "lora":
+        model.module = model.module.merge_and_unload()
+    model.module.eval()
+    return finetune.Fit(model, None, history, {**facts, "batch size": size})
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _batch_size(job: Job) -> int:
+    wanted = job.settings.batch_size
+    return wanted if isinstance(wanted, int) else min(16, max(2, len(job.train) // 8))
+
+
+# --- what is trained on ---------------------------------------------------------------------------
+
+
+class _Made:
+    """Training rows made each time they are asked for: pictures and sounds, too large to hold."""
+
+    def __init__(self, model: Model, examples: Examples) -> None:
+        self.model, self.examples = model, examples
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        return self.model.learn(self.examples.inputs[place], self.examples.targets[place])[0]
+
+
+def _rows(model: Model, job: Job) -> Any:
+    """Rows by place. Inputs that cannot be read are found before training starts, not in the middle of it."""
+    examples = job.train
+    if not model.lazy:
+        return [row for item, target in examples for row in model.learn(item, target)]
+    from concurrent.futures import ThreadPoolExecutor
+
+    from zoohub.errors import InputError
+
+    def trouble(item: Any) -> str:
+        try:
+            model.prepare(item)
+        except InputError as error:
+            return error.message
+        return ""
+
+    with ThreadPoolExecutor(max(1, model.plan.workers)) as pool:
+        found = list(pool.map(trouble, examples.inputs))
+    if bad := [text for text in found if text]:
+        if job.settings.bad == "raise":
+            raise DataError(
+                f"{len(bad)} of {len(found)} inputs cannot be read: {some(bad)}.",
+                "Mend or remove them, or leave them out with bad='skip' (on the command line: --bad skip).",
+            )
+        examples = examples.pick(i for i, text in enumerate(found) if not text)
+    return _Made(model, examples)
+
+
+def _add_lora(model: Model, settings: Settings) -> None:
+    """Low-rank layers beside all linear ones and 1 x 1 convolutions; the head is trained whole."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    names = {module: name for name, module in model.module.named_modules()}
+    head = names[model.head()] if "probe" in model.strategies else None
+    targets = [
+        name
+        for module, name in names.items()
+        if name != head
+        and (
+            isinstance(module, torch.nn.Linear)
+            or (isinstance(module, torch.nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1)
+        )
+    ]
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=2 * settings.rank,
+        lora_dropout=0.05,
+        target_modules=targets,
+        modules_to_save=[head] if head else None,
+    )
+    with hf.quiet():
+        model.module = get_peft_model(model.module, config)
+
+
+# --- training -------------------------------------------------------------------------------------
+
+
+def _train(
+    model: Model, rows: Any, job: Job, size: int, facts: dict[str, Any]
+) -> Sequence[Mapping[str, Any]]:
+    import transformers
+
+    options = job.settings
+    epochs = options.epochs or _epochs(job, len(rows), size)
+    rate = options.learning_rate or _rate(job)
+    facts |= {"epochs": epochs, "learning rate": rate}
+    with hf.quiet():
+        trainer = _trainer(model, rows, job, _arguments(job, size, epochs, rate, len(rows)))
+        for callback in (*_own_callbacks(job), *options.callbacks):
+            trainer.add_callback(callback)
+        trainer.remove_callback(transformers.PrinterCallback)
+        checkpoint = _last_checkpoint(job.work)
+        if checkpoint:
+            _note(f"going on from {checkpoint.name}")
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    return [dict(line) for line in trainer.state.log_history]
+
+
+def _epochs(job: Job, count: int, size: int) -> int:
+    """Enough passes for a hundred steps, between three and twenty."""
+    return min(20, max(3, math.ceil(MIN_STEPS * size * job.settings.accumulate / max(1, count))))
+
+
+def _rate(job: Job) -> float:
+    kind = modality(job.base.task) or "text"
+    return RATES.get((job.settings.strategy, kind), 5e-5)
+
+
+def _last_checkpoint(work: Path) -> Path | None:
+    """The newest checkpoint that was written whole."""
+    found = [path for path in work.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
+    return max(found, key=lambda path: int(path.name.split("-")[1]), default=None)
+
+
+def _arguments(job: Job, size: int, epochs: float, rate: float, count: int) -> Any:
+    import transformers
+
+    options = job.settings
+    on_gpu = job.base.device.startswith("cuda")
+    steps = math.ceil(count / (size * options.accumulate)) * epochs
+    if options.precision not in ("auto", "fp32", "bf16", "fp16"):
+        raise UsageError(
+            f"{options.precision!r} is no precision to train in.", "There are: auto, fp32, bf16, fp16."
+        )
+    return transformers.TrainingArguments(
+        output_dir=str(job.work),
+        num_train_epochs=epochs,
+        learning_rate=rate,
+        weight_decay=options.weight_decay,
+        warmup_steps=round(0.06 * steps),
+        lr_scheduler_type="cosine",
+        per_device_train_batch_size=size,
+        gradient_accumulation_steps=options.accumulate,
+        gradient_checkpointing=options.checkpointing,
+        bf16=options.precision == "bf16" or (options.precision == "auto" and on_gpu),
+        fp16=options.precision == "fp16",
+        use_cpu=not on_gpu,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_main",
+        greater_is_better=True,
+        logging_steps=max(1, round(steps / epochs / 10)),
+        seed=options.seed,
+        data_seed=options.seed,
+        report_to=[],
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=on_gpu,
+        label_names=["labels"],
+    )
+
+
+def _trainer(model: Model, rows: Any, job: Job, arguments: Any) -> Any:
+    """A Trainer that measures with the task's own metric and may weigh classes."""
+    import torch
+    import transformers
+
+    weights = _class_weights(job) if job.settings.balance else None
+
+    class Trainer(transformers.Trainer):  # type: ignore[misc]
+        def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+            found = _measure(model, job)
+            found["epoch"] = self.state.epoch
+            self.log(found)
+            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
+            return found
+
+        def compute_loss(self, module: Any, inputs: Any, return_outputs: bool = False, **more: Any) -> Any:
+            if weights is None:
+                return super().compute_loss(module, inputs, return_outputs=return_outputs, **more)
+            outputs = module(**inputs)
+            logits = outputs["logits"]
+            loss = torch.nn.functional.cross_entropy(logits, inputs["labels"], weights.to(logits.device))
+            return (loss, outputs) if return_outputs else loss
+
+    return Trainer(
+        model=model.trainer_module(),
+        args=arguments,
+        train_dataset=rows,
+        eval_dataset=rows,  # asked for, not used: `evaluate` above measures on the held-out part
+        data_collator=model.collate,
+    )
+
+
+def _measure(model: Model, job: Job) -> dict[str, float]:
+    """The task's metrics now; `eval_main` is the main one, turned so that more is better."""
+    results = model.judge(job.held, strict=job.settings.bad == "raise")
+    model.module.train()
+    kept = [(t, r) for t, r in zip(job.held.targets, results, strict=True) if not isinstance(r, Failed)]
+    found = measure(model.task, [t for t, _ in kept], [r for _, r in kept], model.labels)
+    sign = -1.0 if found.main in LOWER_IS_BETTER else 1.0
+    return {"eval_main": sign * found.value, **{f"eval_{name}": e.value for name, e in found.metrics.items()}}
+
+
+def _class_weights(job: Job) -> Any:
+    """A weight for each class, such that all weigh the same."""
+    import torch
+
+    counts = job.train.counts()
+    each = [len(job.train) / (len(job.labels) * max(1, counts[label])) for label in job.labels]
+    return torch.tensor(each)
+
+
+def _own_callbacks(job: Job) -> list[Any]:
+    import transformers
+
+    class Progress(transformers.TrainerCallback):  # type: ignore[misc]
+        """A bar on stderr with the loss, the metric and the time left."""
+
+        def __init__(self) -> None:
+            self.bar: Any = None
+            self.shown: dict[str, str] = {}
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            from tqdm import tqdm
+
+            self.bar = tqdm(
+                total=state.max_steps, initial=state.global_step, desc="training", dynamic_ncols=True
+            )
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.bar.update(state.global_step - self.bar.n)
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            names = ("loss", *(name for name in logs if name.startswith("eval_") and name != "eval_main"))
+            self.shown |= {name: f"{logs[name]:.4f}" for name in names if name in logs}
+            self.bar.set_postfix(self.shown)
+
+        def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.bar.close()
+
+    own: list[Any] = [Progress()] if job.settings.progress else []
+    if job.settings.patience is not None:
+        own.append(transformers.EarlyStoppingCallback(job.settings.patience))
+    return own
