@@ -180,6 +180,7 @@ class TimmImages(ModuleImages):
             "num_classes": len(self.labels),
             "num_features": getattr(self.module, "num_features", None),
             "label_names": list(self.labels),
+            "model_args": self.bundle.config.get("model_args"),
             "pretrained_cfg": {k: v for k, v in self.settings.items() if k not in {"hf_hub_id", "url"}},
         }
         hf.write_module(self.module, config, folder)
