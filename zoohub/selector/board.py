@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from zoohub.selector.evidence import Evidence
+from zoohub.registry import Evidence
 
 Array = NDArray[np.float64]
 
@@ -72,7 +72,8 @@ class Board:
         total: dict[tuple[int, int], tuple[float, float]] = {}
         for row in rows:
             value = row.value if row.higher_is_better else -row.value
-            place = (models.setdefault(row.model, len(models)), contexts.setdefault(row.context, len(contexts)))
+            context = context_of(row)
+            place = (models.setdefault(row.model, len(models)), contexts.setdefault(context, len(contexts)))
             sum_, seeds = total.get(place, (0.0, 0.0))
             count = float(row.seeds or 1)
             total[place] = (sum_ + count * value, seeds + count)
@@ -119,6 +120,13 @@ class Board:
             values[leaks, column] = np.nan
             masked += int(leaks.sum())
         return Board.of(self.models, self.contexts, values), masked
+
+
+def context_of(row: Evidence) -> Context:
+    """The conditions under which the result is comparable with others."""
+    return Context(
+        row.dataset, row.task, row.metric, row.n_train, row.n_classes, row.language, row.domain, row.strategy
+    )
 
 
 def percentiles(values: Array) -> Array:

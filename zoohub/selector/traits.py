@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+SLOPE = 0.3  # utility per standard deviation of log size
+
 _WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?")
 
 
@@ -38,12 +40,11 @@ def kernels(names: Sequence[str], traits: Mapping[str, Traits]) -> dict[str, Arr
     found: dict[str, Array] = {}
     size = _column([math.log10(r.parameters) if r.parameters and r.parameters > 0 else None for r in rows])
     if size is not None:
-        found["size"] = _smooth(size, 0.5)
-        found["size trend"] = np.outer(size, size)
+        found["size"] = np.outer(size, size)
     for key in sorted({key for row in rows for key in row.numbers}):
         column = _column([row.numbers.get(key) for row in rows])
         if column is not None:
-            found[f"{key}"] = _smooth(column, 1.0)
+            found[key] = np.outer(column, column)
     for key in sorted({key for row in rows for key in row.kinds}):
         labels = [row.kinds.get(key) for row in rows]
         if 1 < len(set(labels)) and Counter(labels).most_common(1)[0][1] > 1:
@@ -54,20 +55,27 @@ def kernels(names: Sequence[str], traits: Mapping[str, Traits]) -> dict[str, Arr
     return found
 
 
+def expected(names: Sequence[str], traits: Mapping[str, Traits]) -> Array:
+    """Utility above the mean that size alone lets one expect, before any result is seen.
+
+    Published rankings agree with the order by size at 0.44-0.58 on natural images and text, less elsewhere.
+    """
+    rows = [traits.get(name, NO_TRAITS) for name in names]
+    size = _column([math.log10(r.parameters) if r.parameters and r.parameters > 0 else None for r in rows])
+    return np.zeros(len(names)) if size is None else SLOPE * size
+
+
 def _column(values: Sequence[float | None]) -> Array | None:
     """Standardized values with the mean where unknown; None where nothing distinguishes the models."""
     raw = np.array([np.nan if v is None or not math.isfinite(v) else v for v in values])
     known = ~np.isnan(raw)
+    if known.any() and raw[known].min() > 0 and raw[known].max() > 100 * raw[known].min():
+        raw = np.log(raw)
     if known.sum() < 3 or np.ptp(raw[known]) == 0:
         return None
     centered = np.where(known, raw - raw[known].mean(), 0.0)
     result: Array = centered / raw[known].std()
     return np.clip(result, -3, 3)
-
-
-def _smooth(column: Array, length: float) -> Array:
-    result: Array = np.exp(-0.5 * ((column[:, None] - column[None, :]) / length) ** 2)
-    return result
 
 
 def _same(labels: Sequence[str | None]) -> Array:

@@ -1,0 +1,101 @@
+"""From expected standing to what a person asks: which is best, how good, how sure - by simulation.
+
+Each draw takes one level for every model, scatters the results around it, and reads them as scores in
+one of the published contexts, the nearest most often. P(best), regret, the score's interval and
+the tie-set all come from the same draws, so that they never contradict each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoohub.selector.board import Board
+from zoohub.selector.ranking import Ranking, percentile
+
+Array = NDArray[np.float64]
+
+DRAWS = 2000
+HELD = 0.9  # of the draws, the tie-set holds the best
+COVERED = 0.8  # of new results, the interval holds
+LIMIT = 64  # models that are simulated; those behind them have no chance worth a number
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """For the first models of `order`: P(best), expected score, its 80 % interval, expected regret; the tie-set.
+
+    Scores are in the unit of the contexts they are read in, higher is better; NaN where there is none.
+    """
+
+    order: tuple[int, ...]
+    best: Array
+    score: Array
+    low: Array
+    high: Array
+    regret: Array
+    tied: int
+
+    @property
+    def tie_set(self) -> tuple[int, ...]:
+        """Positions of the models between which the evidence cannot choose."""
+        return self.order[: self.tied]
+
+
+def forecast(ranking: Ranking, board: Board, *, seed: int = 0) -> Forecast:
+    """Simulate results of the best models of `ranking`; scores are read from the contexts of `board`."""
+    order = ranking.order()[:LIMIT]
+    random = np.random.default_rng(seed)
+    draws = _draw(ranking, order, random)
+    winners = np.bincount(draws.argmax(axis=1), minlength=len(order)) / DRAWS
+    scores = _scores(percentile(draws), board, ranking.weights, random)
+    if scores is None:
+        nothing = np.full(len(order), np.nan)
+        score = low = high = regret = nothing
+    else:
+        score, (low, high) = scores.mean(axis=0), np.quantile(scores, _ends(ranking.weights), axis=0)
+        regret = (scores.max(axis=1, keepdims=True) - scores).mean(axis=0)
+    return Forecast(tuple(order), winners, score, low, high, regret, _tied(winners))
+
+
+def _draw(ranking: Ranking, order: list[int], random: np.random.Generator) -> Array:
+    """(DRAWS x models) utilities: levels from the posterior, each result scattered around its own."""
+    covariance = ranking.covariance[np.ix_(order, order)]
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    levels = ranking.mean[order] + random.standard_normal((DRAWS, len(order))) @ root.T
+    noise = np.sqrt(ranking.scatter[order]) * random.standard_normal(levels.shape)
+    drawn: Array = levels + noise
+    return drawn
+
+
+
+def _scores(standings: Array, board: Board, weights: Array, random: np.random.Generator) -> Array | None:
+    """Read percentile ranks as scores of published contexts, drawn by their weight; None without contexts."""
+    if not weights.sum() > 0:
+        return None
+    drawn = random.choice(len(weights), size=len(standings), p=weights / weights.sum())
+    scores = np.empty(standings.shape)
+    for column in np.unique(drawn):
+        values = board.values[:, column]
+        known = np.sort(values[~np.isnan(values)])
+        grid = (np.arange(known.size) + 0.5) / known.size
+        rows = drawn == column
+        scores[rows] = np.interp(standings[rows], grid, known)
+    return scores
+
+
+def _ends(weights: Array) -> tuple[float, float]:
+    """The quantiles between which COVERED of *new* contexts lie, known from few: order statistics of k + 1."""
+    effective = max(float(weights.sum() ** 2 / (weights**2).sum()), 2.0)
+    tail = (1.0 - COVERED) / 2
+    low = max((tail * (effective + 1.0) - 1.0) / (effective - 1.0), 0.0)
+    return (low + tail) / 2, 1.0 - (low + tail) / 2
+
+
+def _tied(winners: Array) -> int:
+    """The fewest of the leading models that together hold the best in HELD of the draws."""
+    reached = np.cumsum(winners) >= HELD
+    return int(reached.argmax()) + 1 if reached.any() else len(winners)
