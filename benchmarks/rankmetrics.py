@@ -1,4 +1,5 @@
-"""Metrics of a ranking against the truth, and paired bootstrap intervals. Shared by the selector's benchmarks."""
+"""Metrics of a ranking against the truth, and paired bootstrap intervals. Shared by the selector's
+benchmarks."""
 
 from __future__ import annotations
 
@@ -6,11 +7,14 @@ import numpy as np
 
 
 def weighted_tau(score: np.ndarray, truth: np.ndarray) -> float:
-    """Kendall's tau in which exchanges near the top weigh more (hyperbolic, additive; as scipy.stats.weightedtau)."""
+    """Kendall's tau in which exchanges near the top weigh more (hyperbolic, additive; as
+    scipy.stats.weightedtau)."""
     if np.ptp(score) == 0 or np.ptp(truth) == 0:
         return 0.0
-    return (_one_sided(score, truth, np.lexsort((truth, score))[::-1])
-            + _one_sided(score, truth, np.lexsort((score, truth))[::-1])) / 2  # fmt: skip
+    return (
+        _one_sided(score, truth, np.lexsort((truth, score))[::-1])
+        + _one_sided(score, truth, np.lexsort((score, truth))[::-1])
+    ) / 2
 
 
 def _one_sided(x: np.ndarray, y: np.ndarray, order: np.ndarray) -> float:
@@ -26,7 +30,8 @@ def _one_sided(x: np.ndarray, y: np.ndarray, order: np.ndarray) -> float:
 def metrics(score: np.ndarray, truth: np.ndarray) -> dict[str, float] | None:
     """wtau, regret of the first and of the best of five, hit@5 - None where nothing can be ranked.
 
-    `truth` is higher-is-better. Models that share the top score count by their mean. `nreg@1` is the regret as a
+    `truth` is higher-is-better. Models that share the top score count by their mean. `nreg@1` is the regret
+    as a
     share of the way from the median model to the best, so that tables in different units can be pooled.
     """
     known = ~np.isnan(truth)

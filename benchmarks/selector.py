@@ -2,8 +2,10 @@
 
     python benchmarks/selector.py TABLE.csv [--models MODELS.csv] [--scores SCORES.csv] [--strategy S]
 
-prints one JSON line: weighted tau, regret of the first and of the best of five, hit@5, each with a 95 % bootstrap
-interval over data sets, for the ranker of `zoo recommend` and, in the same run, for a random order, for the number
+prints one JSON line: weighted tau, regret of the first and of the best of five, hit@5, each with a 95 %
+bootstrap
+interval over data sets, for the ranker of `zoo recommend` and, in the same run, for a random order, for the
+number
 of parameters and for the static prior (mean percentile rank on the other data sets). Differences to
 the static prior are paired per data set.
 """
@@ -70,27 +72,42 @@ def main() -> None:
         results["zoohub with records"] = []
     calibration: list[tuple[float, float, float, float]] = []
     for case in cases:
-        one = evaluate(case, board, traits, args, scores, calibration)
+        one = evaluate(case, traits, args, scores, calibration)
         for name, values in results.items():
             values.append(one.get(name))
-    print(json.dumps({
-        "table": args.table.name, "models": len(board.models), "contexts": len(cases),
-        "datasets": len({group(c.target.dataset, args.split) for c in cases}), "masked_leaks": masked,
-        "cold_models": args.cold_models, "n": args.n, "strategy": args.strategy,
-        **summary(results, cases, args.split), **calibrated(calibration, args),
-        "seconds": round(time.time() - started, 1),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "table": args.table.name,
+                "models": len(board.models),
+                "contexts": len(cases),
+                "datasets": len({group(c.target.dataset, args.split) for c in cases}),
+                "masked_leaks": masked,
+                "cold_models": args.cold_models,
+                "n": args.n,
+                "strategy": args.strategy,
+                **summary(results, cases, args.split),
+                **calibrated(calibration, args),
+                "seconds": round(time.time() - started, 1),
+            }
+        )
+    )
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("table", type=Path)
     parser.add_argument("--models", type=Path, help="metadata, one row a model")
     parser.add_argument("--scores", type=Path, help="transferability scores: model, dataset, metric, score")
     parser.add_argument("--strategy", help="only results of this strategy (or: all results are of it)")
     parser.add_argument("--value", help="the column of results, where it is not found by itself")
-    parser.add_argument("--cold-models", action="store_true",
-                        help="hide all results of a model's architecture group when that model is ranked")  # fmt: skip
+    parser.add_argument(
+        "--cold-models",
+        action="store_true",
+        help="hide all results of a model's architecture group when that model is ranked",
+    )
     parser.add_argument("--group", help="the column of --models that holds the group (default: found)")
     parser.add_argument("--n", type=float, help="judge only comparisons at this training size")
     parser.add_argument("--split", default="", help="names that agree up to this separator are one data set")
@@ -100,7 +117,11 @@ def arguments() -> argparse.Namespace:
 def rows_of_models(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     """The first row of each model, for tables that carry metadata themselves (parameters, family)."""
     model = table.first(list(rows[0]), table.MODELS) or ""
-    kept = [c for c in rows[0] if c == model or c.lower() in (*table.PARAMETERS, "family", "arch", "pretrained", "org")]
+    kept = [
+        c
+        for c in rows[0]
+        if c == model or c.lower() in (*table.PARAMETERS, "family", "arch", "pretrained", "org")
+    ]
     first: dict[str, dict[str, str]] = {}
     for row in rows:
         first.setdefault(row[model], {c: row[c] for c in kept})
@@ -126,8 +147,9 @@ def make_cases(board: Board, args: argparse.Namespace, scores: dict) -> list[Cas
     return cases
 
 
-def evaluate(case: Case, board: Board, traits: dict[str, Traits], args: argparse.Namespace, scores: dict,
-             calibration: list) -> dict:  # fmt: skip
+def evaluate(
+    case: Case, traits: dict[str, Traits], args: argparse.Namespace, scores: dict, calibration: list
+) -> dict:
     random = np.random.default_rng(case.index)
     orders = [metrics(random.random(len(case.truth)), case.truth) for _ in range(RANDOM_ORDERS)]
     if orders[0] is None:
@@ -145,7 +167,7 @@ def evaluate(case: Case, board: Board, traits: dict[str, Traits], args: argparse
         found["zoohub with records"] = found["zoohub"]
         found["zoohub"] = metrics(cold(case, traits, args.group), case.truth)
     if scores:
-        found["zoohub+scores"] = metrics(stacked(case, ranking, scores, board), case.truth)
+        found["zoohub+scores"] = metrics(stacked(case, ranking, scores), case.truth)
     calibration.append(calibrate(case, ranking))
     return found
 
@@ -177,7 +199,7 @@ def architecture(model: str, traits: dict[str, Traits], column: str | None) -> s
     return model
 
 
-def stacked(case: Case, ranking, scores: dict, board: Board) -> np.ndarray:
+def stacked(case: Case, ranking, scores: dict) -> np.ndarray:
     """The ranking with the scores of this data set; their weight is learned on the other data sets."""
     past = []
     for index, context in enumerate(case.seen.contexts):
@@ -187,7 +209,9 @@ def stacked(case: Case, ranking, scores: dict, board: Board) -> np.ndarray:
             names = [case.seen.models[i] for i in known]
             others = case.seen.only([i for i in range(len(case.seen.contexts)) if i != index])
             prior = static_prior(Case(index, context, others, names, values[known], known))
-            past.append((prior, columns(scores[context.dataset], names), utility(case.seen.ranks[known, index])))
+            past.append(
+                (prior, columns(scores[context.dataset], names), utility(case.seen.ranks[known, index]))
+            )
     given = columns(scores[case.target.dataset], case.models)
     return transfer.stack(ranking.mean, given, transfer.learned_weight(past, case.target))
 
@@ -202,7 +226,9 @@ def load_scores(path: Path) -> dict[str, dict[str, dict[str, float]]]:
     for row in table.read(path):
         score = table.number(row["score"])
         if score is not None:
-            found.setdefault(row["dataset"], {}).setdefault(row.get("metric") or "score", {})[row["model"]] = score
+            found.setdefault(row["dataset"], {}).setdefault(row.get("metric") or "score", {})[
+                row["model"]
+            ] = score
     return found
 
 
@@ -220,8 +246,10 @@ def calibrated(rows: list, args: argparse.Namespace) -> dict:
     if not rows or args.cold_models:
         return {}
     held, size, covered, models = np.array(rows).mean(axis=0)
-    return {"tie_set": {"holds_best": round(held, 3), "mean_size": round(size, 1), "of_models": round(models, 1)},
-            "interval_80": round(covered, 3)}  # fmt: skip
+    return {
+        "tie_set": {"holds_best": round(held, 3), "mean_size": round(size, 1), "of_models": round(models, 1)},
+        "interval_80": round(covered, 3),
+    }
 
 
 def summary(results: dict[str, list], cases: list[Case], split: str) -> dict:
@@ -232,14 +260,17 @@ def summary(results: dict[str, list], cases: list[Case], split: str) -> dict:
     for name, values in per.items():
         if values is not None:
             out[name] = {k: round(float(values[k].mean()), 4) for k in NAMES} | {
-                f"{k} 95%": interval(values[k]) for k in NAMES}  # fmt: skip
+                f"{k} 95%": interval(values[k]) for k in NAMES
+            }
     for name in [n for n in per if n.startswith("zoohub") and per[n] is not None]:
         gap = {k: per[name][k] - per["static"][k] for k in NAMES}
         out[f"{name} - static"] = {k: [round(float(gap[k].mean()), 4), *interval(gap[k])] for k in NAMES}
     if per.get("zoohub+scores") is not None:
         gap = {k: per["zoohub+scores"][k] - per["zoohub"][k] for k in NAMES}
         out["scores - without"] = {k: [round(float(gap[k].mean()), 4), *interval(gap[k])] for k in NAMES}
-    out["per_dataset"] = {k: [round(float(x), 5) for x in per["zoohub"][k] - per["static"][k]] for k in ("wtau", "nreg@1")}
+    out["per_dataset"] = {
+        k: [round(float(x), 5) for x in per["zoohub"][k] - per["static"][k]] for k in ("wtau", "nreg@1")
+    }
     return out
 
 

@@ -1,4 +1,5 @@
-"""Reads tables of published results for the selector's benchmarks: finds the columns, turns rows into evidence."""
+"""Reads tables of published results for the selector's benchmarks: finds the columns, turns rows into
+evidence."""
 
 from __future__ import annotations
 
@@ -11,13 +12,40 @@ from typing import Any
 from zoohub.registry import Evidence
 from zoohub.selector.traits import Traits
 
-VALUES = ("acc", "value", "score", "main_score", "accuracy", "acc1", "lp_acc1", "miou", "map", "f1",
-          "test_loss", "loss", "mase", "crps", "wer", "error", "rmse", "perplexity")  # fmt: skip
+VALUES = (
+    "acc",
+    "value",
+    "score",
+    "main_score",
+    "accuracy",
+    "acc1",
+    "lp_acc1",
+    "miou",
+    "map",
+    "f1",
+    "test_loss",
+    "loss",
+    "mase",
+    "crps",
+    "wer",
+    "error",
+    "rmse",
+    "perplexity",
+)
 LOWER = ("loss", "wer", "mase", "crps", "error", "rmse", "perplexity", "mae", "cer")
 MODELS = ("model", "name", "method", "model_id", "id")
 SIZES = ("n_train", "n_train_total", "n", "k_shot", "k_per_class", "n_samples", "train_size")
-PARAMETERS = ("params", "parameters", "n_parameters", "number_of_parameters", "num_parameters", "params (m)",
-              "param_count", "size", "model size (b)")  # fmt: skip
+PARAMETERS = (
+    "params",
+    "parameters",
+    "n_parameters",
+    "number_of_parameters",
+    "num_parameters",
+    "params (m)",
+    "param_count",
+    "size",
+    "model size (b)",
+)
 BASES = ("base_model", "base", "base_models")
 IGNORED = {"revision", "seed", "seed_dir", "model_link", "code_link", "labels", "last_modified", "tokenizer"}
 
@@ -58,13 +86,22 @@ def evidence(rows: list[dict[str, str]], value: str | None = None, task: str = "
     for row in rows:
         result = number(row[value])
         if result is not None and row[model]:
-            found.append(Evidence(
-                model=row[model], task=row.get("task") or task, dataset=row["dataset"], metric=value, value=result,
-                higher_is_better=not _is_lower(value), n_train=_size(row, size),  # type: ignore[arg-type]
-                n_classes=number(row.get("n_classes")),  # type: ignore[arg-type]
-                language=row.get("language") or None, domain=row.get("domain") or None,
-                strategy=row.get("strategy") or None, source=row.get("source") or "table",
-            ))  # fmt: skip
+            found.append(
+                Evidence(
+                    model=row[model],
+                    task=row.get("task") or task,
+                    dataset=row["dataset"],
+                    metric=value,
+                    value=result,
+                    higher_is_better=not _is_lower(value),
+                    n_train=_size(row, size),  # type: ignore[arg-type]
+                    n_classes=number(row.get("n_classes")),  # type: ignore[arg-type]
+                    language=row.get("language") or None,
+                    domain=row.get("domain") or None,
+                    strategy=row.get("strategy") or None,
+                    source=row.get("source") or "table",
+                )
+            )
     return found
 
 
@@ -84,8 +121,10 @@ def _wide(rows: list[dict[str, str]], model: str, task: str) -> list[Evidence]:
     columns = [c for c in rows[0] if re.search(r" (WER|CER|ACC|F1)$", c) and not c.lower().startswith("av")]
     return [
         Evidence(row[model], task, column, column.rsplit(" ", 1)[-1].lower(), result, not _is_lower(column))
-        for row in rows for column in columns if (result := number(row[column])) is not None
-    ]  # fmt: skip
+        for row in rows
+        for column in columns
+        if (result := number(row[column])) is not None
+    ]
 
 
 def traits(rows: list[dict[str, str]]) -> dict[str, Traits]:
@@ -112,7 +151,7 @@ def traits(rows: list[dict[str, str]]) -> dict[str, Traits]:
             {c: row[c] for c in kinds if row[c]},
         )
         for row in rows
-    }  # fmt: skip
+    }
 
 
 def _positive(row: dict[str, str], size: str | None) -> float | None:

@@ -1,1 +1,1 @@
-"""TBD"""
+"""WHICH ONE: candidates, evidence, ranking, footprint, recommendation."""

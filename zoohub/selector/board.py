@@ -141,7 +141,7 @@ def percentiles(values: Array) -> Array:
 
 def mean_ranks(values: Array) -> Array:
     """Ranks 1..n, lowest value first, ties share their mean rank."""
-    distinct, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     means: Array = last - (counts - 1) / 2.0
     return means[inverse]

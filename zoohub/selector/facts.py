@@ -33,12 +33,15 @@ class DatasetFacts(NamedTuple):
 def datasets() -> dict[str, DatasetFacts]:
     """Plain name (lower case, letters and digits) -> facts, aliases included."""
     found = {}
-    with (FOLDER / "datasets.csv").open(encoding="utf-8", newline="") as lines:
+    with (FOLDER / "datasets.csv").open(encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
             facts = DatasetFacts(
-                row["task"] or None, float(row["n_train"]) if row["n_train"] else None,
-                float(row["n_classes"]) if row["n_classes"] else None, row["language"] or None, row["domain"] or None,
-            )  # fmt: skip
+                row["task"] or None,
+                float(row["n_train"]) if row["n_train"] else None,
+                float(row["n_classes"]) if row["n_classes"] else None,
+                row["language"] or None,
+                row["domain"] or None,
+            )
             for name in row["names"].split("|"):
                 found[plain(name)] = facts
     return found

@@ -25,7 +25,8 @@ LIMIT = 64  # models that are simulated; those behind them have no chance worth 
 
 @dataclass(frozen=True)
 class Forecast:
-    """For the first models of `order`: P(best), expected score, its 80 % interval, expected regret; the tie-set.
+    """For the first models of `order`: P(best), expected score, its 80 % interval, expected regret; the
+    tie-set.
 
     Scores are in the unit of the contexts they are read in, higher is better; NaN where there is none.
     """
@@ -71,7 +72,6 @@ def _draw(ranking: Ranking, order: list[int], random: np.random.Generator) -> Ar
     return drawn
 
 
-
 def _scores(standings: Array, board: Board, weights: Array, random: np.random.Generator) -> Array | None:
     """Read percentile ranks as scores of published contexts, drawn by their weight; None without contexts."""
     if not weights.sum() > 0:
@@ -88,7 +88,8 @@ def _scores(standings: Array, board: Board, weights: Array, random: np.random.Ge
 
 
 def _ends(weights: Array) -> tuple[float, float]:
-    """The quantiles between which COVERED of *new* contexts lie, known from few: order statistics of k + 1."""
+    """The quantiles between which COVERED of *new* contexts lie, known from few: order statistics of k +
+    1."""
     effective = max(float(weights.sum() ** 2 / (weights**2).sum()), 2.0)
     tail = (1.0 - COVERED) / 2
     low = max((tail * (effective + 1.0) - 1.0) / (effective - 1.0), 0.0)

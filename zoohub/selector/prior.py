@@ -45,7 +45,9 @@ def posterior(level: Array, noise: Array, kernels: Mapping[str, Array], center: 
     if not seen.size:
         prior = sum(START * kernel for kernel in stack.values())
         return Posterior(center, np.asarray(prior), {})
-    variances = _learn(level[seen], noise[seen], {k: v[np.ix_(seen, seen)] for k, v in stack.items()}, center[seen])
+    variances = _learn(
+        level[seen], noise[seen], {k: v[np.ix_(seen, seen)] for k, v in stack.items()}, center[seen]
+    )
     prior = np.zeros((count, count))
     for name, variance in variances.items():
         prior += variance * stack[name]

@@ -2,7 +2,8 @@
 
 1. Each result becomes a utility of its percentile rank: -log(1.05 - rank), the scale on which the top
    counts as it does for who picks one model (the weighted Kendall tau weighs ranks so, too).
-2. A model's own level is its mean over contexts, weighted by what they say of the asked conditions (relevance.py).
+2. A model's own level is its mean over contexts, weighted by what they say of the asked conditions
+   (relevance.py).
 3. Levels are shrunk towards relatives, and models without a record are placed among theirs (prior.py).
 """
 
@@ -23,9 +24,10 @@ Array = NDArray[np.float64]
 
 TOP = 1.05  # keeps the best utility finite; larger is flatter at the top
 CENTER = 0.86  # mean utility over uniform ranks
-# Part of the scatter of a model's utilities that counts as doubt about its own mean. Full doubt costs
-# 0.01 of weighted tau where every model has many records; a quarter keeps the gain for those with few.
-DOUBT = 0.25
+# Part of the scatter of a model's utilities that counts as doubt about its own mean, hence as pull towards
+# its
+# relatives. Chosen on the published tables: more costs weighted tau where every model has many records.
+DOUBT = 0.02
 ENOUGH = 1e-9
 
 
@@ -46,7 +48,8 @@ class Ranking:
     """Expected utility of `models` under the asked conditions.
 
     `mean` and `covariance` describe the models' levels, `scatter` is the variance of one result around
-    each level, `records` the number of own results behind each model, `weights` those of the board's contexts and
+    each level, `records` the number of own results behind each model, `weights` those of the board's
+    contexts and
     `shares` the part of the variation that each trait explains.
     """
 
@@ -84,9 +87,14 @@ def rank(board: Board, traits: Mapping[str, Traits], target: Context, candidates
     picked = np.array([places[model] for model in candidates], dtype=int)
     counts = np.concatenate([(~np.isnan(board.ranks)).sum(axis=1), np.zeros(extra, dtype=int)])
     return Ranking(
-        tuple(candidates), found.mean[picked], found.covariance[np.ix_(picked, picked)], everyones[picked],
-        counts[picked], weights, found.shares,
-    )  # fmt: skip
+        tuple(candidates),
+        found.mean[picked],
+        found.covariance[np.ix_(picked, picked)],
+        everyones[picked],
+        counts[picked],
+        weights,
+        found.shares,
+    )
 
 
 def levels(ranks: Array, weights: Array, datasets: Sequence[str]) -> tuple[Array, Array, Array]:

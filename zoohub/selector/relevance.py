@@ -59,21 +59,24 @@ def _agreement(contexts: Sequence[Context]) -> Array:
 def differences(contexts: Sequence[Context]) -> Array:
     """How the conditions of each pair differ: one (contexts x contexts) layer per name in RATES."""
     domains = [c.domain for c in contexts]
-    return np.stack([
-        _unlike([c.task for c in contexts]),
-        0.5 * _unlike([d and d.partition("/")[0] for d in domains]) + 0.5 * _unlike(domains),
-        _unlike([c.language for c in contexts]),
-        _unlike([c.strategy for c in contexts]),
-        _decades([c.n_train for c in contexts]),
-        _decades([c.n_classes for c in contexts]),
-        _words_unlike([c.dataset for c in contexts]),
-    ])  # fmt: skip
+    layers: Array = np.stack(
+        [
+            _unlike([c.task for c in contexts]),
+            0.5 * _unlike([d and d.partition("/")[0] for d in domains]) + 0.5 * _unlike(domains),
+            _unlike([c.language for c in contexts]),
+            _unlike([c.strategy for c in contexts]),
+            _decades([c.n_train for c in contexts]),
+            _decades([c.n_classes for c in contexts]),
+            _words_unlike([c.dataset for c in contexts]),
+        ]
+    )
+    return layers
 
 
 def _unlike(labels: Sequence[str | None]) -> Array:
     codes = {label: code for code, label in enumerate(dict.fromkeys(labels))}
     index = np.array([codes[label] for label in labels])
-    apart = (index[:, None] != index[None, :]).astype(float)
+    apart: Array = (index[:, None] != index[None, :]).astype(float)
     if None in codes:
         unknown = index == codes[None]
         apart[unknown[:, None] != unknown[None, :]] = UNKNOWN

@@ -47,7 +47,7 @@ def kernels(names: Sequence[str], traits: Mapping[str, Traits]) -> dict[str, Arr
             found[key] = np.outer(column, column)
     for key in sorted({key for row in rows for key in row.kinds}):
         labels = [row.kinds.get(key) for row in rows]
-        if 1 < len(set(labels)) and Counter(labels).most_common(1)[0][1] > 1:
+        if len(set(labels)) > 1 and Counter(labels).most_common(1)[0][1] > 1:
             found[key] = _same(labels)
     words = _word_similarity(names)
     if words is not None:
@@ -75,7 +75,8 @@ def _column(values: Sequence[float | None]) -> Array | None:
         return None
     centered = np.where(known, raw - raw[known].mean(), 0.0)
     result: Array = centered / raw[known].std()
-    return np.clip(result, -3, 3)
+    clipped: Array = np.clip(result, -3, 3)
+    return clipped
 
 
 def _same(labels: Sequence[str | None]) -> Array:
@@ -85,7 +86,8 @@ def _same(labels: Sequence[str | None]) -> Array:
     if None in codes:
         unknown = index == codes[None]
         equal &= ~np.outer(unknown, unknown) | np.eye(len(index), dtype=bool)
-    return equal.astype(float)
+    result: Array = equal.astype(float)
+    return result
 
 
 def _word_similarity(names: Sequence[str]) -> Array | None:

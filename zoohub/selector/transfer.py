@@ -44,7 +44,8 @@ def standardized(scores: Array) -> Array:
     ranks = percentiles(np.atleast_2d(scores.T).T) - 0.5
     known = ~np.isnan(ranks)
     mean: Array = np.where(known, ranks, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    return mean * np.sqrt(12.0)
+    scaled: Array = mean * np.sqrt(12.0)
+    return scaled
 
 
 def learned_weight(past: Sequence[tuple[Array, Array, Array]], target: Context) -> float:
