@@ -162,7 +162,7 @@ def _require_ok(response: Any, url: str) -> None:
     status = response.status_code
     if status < 400:
         return
-    told = _printable(response.headers.get("X-Error-Message", ""))[:300]
+    told = _printable(response.headers.get("X-Error-Message", ""))[:300].rstrip(". ")
     code = response.headers.get("X-Error-Code", "")
     remedy = ""
     if code == "GatedRepo" or status in (401, 403):
