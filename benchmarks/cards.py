@@ -86,6 +86,27 @@ def strings(folder: Path) -> str:
     )
 
 
+def installed() -> str:
+    """License files of the packages that are installed here: real files, edited by their authors."""
+    import sysconfig
+
+    from zoohub.cards.licenses import recognize_file
+    from zoohub.errors import CardError
+
+    texts: dict[bytes, Path] = {}
+    for path in sorted(Path(sysconfig.get_paths()["purelib"]).rglob("*")):
+        if path.is_file() and path.name.upper().startswith(("LICENSE", "LICENCE", "COPYING")):
+            texts.setdefault(path.read_bytes(), path)
+    how: Counter[str] = Counter()
+    for path in texts.values():
+        try:
+            how[recognize_file(path).how] += 1
+        except CardError:
+            how["refused"] += 1
+    told = ", ".join(f"{count} {name}" for name, count in how.most_common())
+    return f"{len(texts)} distinct license files of installed packages: {told}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -94,6 +115,7 @@ def main() -> None:
     folder = parser.parse_args().data
     print(door())
     print(calls())
+    print(installed())
     if folder is None:
         return
     print(strings(Path(folder)))

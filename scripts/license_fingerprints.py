@@ -122,11 +122,30 @@ def known_texts(folders: list[Path]) -> Iterator[tuple[str, str, str]]:
                 continue
             text = body(raw)
             yield license_id, "use policy" if "USE_POLICY" in file.name else "license", text
-            if license_id in ("apache-2.0", "gpl-2.0", "gpl-3.0", "agpl-3.0", "ecl-2.0") and (
-                end := _END_OF_TERMS.search(text)
-            ):
-                yield license_id, "license", text[: end.end()]
-                yield license_id, "license", text[: end.start()]
+            for form in shorter_forms(license_id, text):
+                yield license_id, "license", form
+
+
+def shorter_forms(license_id: str, text: str) -> Iterator[str]:
+    """Forms of one license that are everywhere: without its appendix, with numbered clauses."""
+    if license_id in ("apache-2.0", "gpl-2.0", "gpl-3.0", "agpl-3.0", "ecl-2.0") and (
+        end := _END_OF_TERMS.search(text)
+    ):
+        yield text[: end.end()]
+        yield text[: end.start()]
+        if license_id == "apache-2.0":
+            notice = text[text.rindex("Licensed under the Apache License") :]
+            yield f"{text[: end.end()]}\n{notice}"
+            yield f"{text[: end.start()]}\n{notice}"
+    if license_id == "isc":
+        yield text.replace("and/or distribute", "and distribute")
+        yield text.replace("and distribute", "and/or distribute")
+    if license_id in ("bsd-2-clause", "bsd-3-clause", "bsd-3-clause-clear"):
+        bare = re.sub(r"^[ \t]*(\d\.|\*|-)[ \t]*", "", text, flags=re.MULTILINE)
+        yield bare
+        numbers = iter("123")
+        starts = r"^[ \t]*(?=Redistributions? (?:of source|in binary)|Neither the name)"
+        yield re.sub(starts, lambda _: f"{next(numbers)}. ", bare, flags=re.MULTILINE)
 
 
 def build(folders: list[Path], known: list[dict[str, object]]) -> list[dict[str, object]]:

@@ -182,3 +182,30 @@ def test_one_word_put_in_anywhere_breaks_the_match(position: int, word: str) -> 
     words = OWN["mit"].split("Permission", 1)[1].split(" ")
     words.insert(min(position, len(words)), word)
     assert recognize("Permission" + " ".join(words)).id == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("package", "file", "expected"),
+    [("click", "LICENSE.txt", "bsd-3-clause"), ("Jinja2", "LICENSE.txt", "bsd-3-clause"), ("alembic", "LICENSE", "mit"),
+     ("PyYAML", "LICENSE", "mit"), ("huggingface_hub", "LICENSE", "apache-2.0"), ("SQLAlchemy", "LICENSE", "mit")],
+)  # fmt: skip
+def test_license_files_of_packages_that_are_here(package: str, file: str, expected: str) -> None:
+    from importlib import metadata
+
+    paths = [Path(str(found.locate())) for found in metadata.files(package) or () if found.name == file]
+    if not paths:
+        pytest.skip(f"{package} ships no {file} here")
+    assert {recognize_file(path).id for path in paths} == {expected}
+
+
+def test_common_forms_of_one_license() -> None:
+    apache = OWN["apache-2.0"]
+    terms = apache[: apache.index("END OF TERMS AND CONDITIONS")]
+    assert recognize(terms).id == recognize(terms + "END OF TERMS AND CONDITIONS\n").id == "apache-2.0"
+    assert recognize(apache.replace("http://", "https://")).id == "apache-2.0"
+    bsd = OWN["bsd-3-clause"]
+    starts = re.compile(r"^(?=Redistributions of source|Redistributions in binary|Neither the name)", re.MULTILINE)
+    numbers = iter("123")
+    assert recognize(starts.sub(lambda _: f"{next(numbers)}. ", bsd)).id == "bsd-3-clause"
+    assert recognize(starts.sub("* ", bsd)).id == "bsd-3-clause"
+    assert recognize(OWN["isc"].replace("and/or distribute", "and distribute")).id == "isc"

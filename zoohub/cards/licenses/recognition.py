@@ -70,17 +70,13 @@ class TextMatch:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A known text: whose license it is, which part, its digest, and its segments (text empty where not shipped)."""
+    """A known text: whose license it is, which part, its digest, its segments (text empty where not shipped), its words."""
 
     id: str
     part: str
     digest: str
     segments: tuple[Segment, ...]
-
-    @property
-    def words(self) -> int:
-        """Words in all segments."""
-        return sum(segment.words for segment in self.segments)
+    words: int
 
 
 def recognize(text: str) -> TextMatch:
@@ -169,8 +165,12 @@ def _differences(known: Sequence[Segment], found: Sequence[Segment]) -> tuple[Pa
 @cache
 def _known() -> tuple[Known, ...]:
     data: list[dict[str, Any]] = json.loads(gzip.decompress(DATA.read_bytes()))
-    return tuple(Known(item["id"], item["part"], item["digest"],
-                       tuple(Segment(digest, words, text, 0) for digest, words, text in item["segments"])) for item in data)  # fmt: skip
+    return tuple(_read(item) for item in data)
+
+
+def _read(item: dict[str, Any]) -> Known:
+    segments = tuple(Segment(digest, words, text, 0) for digest, words, text in item["segments"])
+    return Known(item["id"], item["part"], item["digest"], segments, sum(segment.words for segment in segments))
 
 
 @cache

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+|[%≤≥≠¬±]|[<>](?=\s*\d)|[$€£¥₩₽₹]")
 _CUT = re.compile(r"(?<=[.;:,)])(?=\s)|(?=\()")
-_YEAR = r"(?:(?:19|20)\d\d|\[?\(?<?(?:yyyy|years?|year\(s\))>?\)?\]?)"
+_YEAR = r"(?:\[?(?:19|20)\d[\dx](?:\s*[-–,]\s*(?:19|20)\d[\dx])*\]?|\[?\(?<?(?:yyyy|years?|year\(s\))>?\)?\]?)"
 _HOLDER = re.compile(
-    rf"^\W*(?:copyright|copr\.?|©)\s*(?:\(c\)|©|&copy;)?\s*(?:{_YEAR}|(?<=\(c\)) |(?<=©) |by\b|[\[<{{])(?P<name>.*)$"
+    rf"^\W*(?:portions\s+)?(?:copyright|copr\.?|©)\s*(?:\(c\)|©|&copy;)?\s*"
+    rf"(?:{_YEAR}|(?<=\(c\)) |(?<=©) |by\b|[\[<{{])(?P<name>.*)$"
     rf"|^\W*\(c\)\s*{_YEAR}(?P<dated>.*)$"
-    r"|^\W*copyright\s+(?:\(c\)|©)(?P<marked>.*)$"
+    r"|^\W*(?:portions\s+)?copyright\s+(?:\(c\)|©)(?P<marked>.*)$"
+    r"|^\W*(?-i:Copyright|COPYRIGHT)\s+(?P<plain>(?!holder|owner)(?-i:[A-Z])\S+.*|\S+ (?:authors|contributors)\W*)$"
     r"|^\W*all rights reserved\W*$",
     re.IGNORECASE,
 )
@@ -32,7 +34,10 @@ subject provided free limited""".split())
 # What stands in holders' names beside names.
 _CONNECTORS = frozenset("""and the of by for at de la van von der den du et al inc llc ltd gmbh co corp its affiliates
 contributors contributor authors author team project developers community group university institute foundation present
-year name holder holders copyright owner owners fullname yyyy all rights reserved original""".split())
+year name holder holders copyright owner owners fullname yyyy all rights reserved original or other individual developers see
+file files txt md""".split())
+# Ruling words that are names too, where they begin with a capital.
+_ALSO_NAMES = frozenset(["will", "may", "grant", "law", "free", "research", "education"])
 _PLACEHOLDER = frozenset(["name", "of", "copyright", "owner", "fullname", "holder", "holders"])
 _BSD_NAMES = (
     re.compile(r"(neither the names? of )(.{1,120}?)( nor the names? of (?:its|their|his|her|any) )"),
@@ -54,8 +59,7 @@ class Segment:
 def words(text: str) -> list[str]:
     """The words of a license text, in order, without title and holder lines."""
     kept = "\n".join(_content_lines(text))
-    found = _WORD.findall(_plain(kept))
-    return _without_names(found)
+    return _without_names(["http" if word == "https" else word for word in _WORD.findall(_plain(kept))])
 
 
 def digest(text: str) -> str:
@@ -71,7 +75,7 @@ def segments(text: str) -> list[Segment]:
     found: list[Segment] = []
     row = 0
     for run in _CUT.split(stream):
-        inner = _WORD.findall(_plain(run))
+        inner = ["http" if word == "https" else word for word in _WORD.findall(_plain(run))]
         if inner:
             lead = len(run) - len(run.lstrip())
             line = numbers[row + run[:lead].count("\n")]
@@ -96,35 +100,42 @@ def _content_lines(text: str) -> list[str]:
 def _content_numbers(text: str) -> list[int]:
     """The numbers (from 1) of lines that are neither titles at the top nor holder lines."""
     kept: list[int] = []
-    at_top = True
+    at_top, fresh = True, True  # fresh: nothing of a running paragraph stands right before the line
     for number, line in enumerate(text.splitlines(), 1):
         bare = _WORD.findall(_plain(line))
         if not bare:
             kept.append(number)
-        elif _is_holder(line):
-            continue
-        elif at_top and " ".join(bare) in _titles():
+            fresh = True
+        elif _is_holder(line, fresh) or (at_top and " ".join(bare) in _titles()):
             continue
         else:
-            at_top = False
+            at_top = fresh = False
             kept.append(number)
     return kept
 
 
-def _is_holder(line: str) -> bool:
+def _is_holder(line: str, fresh: bool) -> bool:
     """Whether a line only names who holds the copyright: short, made of names, without a word that rules anything."""
     match = _HOLDER.match(line)
-    if not match or len(line) > 160 or _in_quotation(line):
+    if not match or len(line) > 160 or _in_quotation(line) or (match["plain"] and not fresh):
         return False
-    name = match["name"] or match["dated"] or match["marked"] or ""
-    name = re.sub(r"\ball rights reserved\b|\S+@\S+|\bhttps?://\S+", " ", name, flags=re.IGNORECASE)
-    inner = re.findall(r"[^\W\d_]+", name)
+    name = match["name"] or match["dated"] or match["marked"] or match["plain"] or ""
+    name = re.sub(r"\ball rights reserved\b|\S+@\S+|\bhttps?://\S+|\bto present\b", " ", name, flags=re.IGNORECASE)
+    name = re.sub(r"\b(contributors) to\b", r"\1", name, flags=re.IGNORECASE)
+    inner = re.findall(r"[^\W\d_][\w.\-]*(?<![.\-])", name)
     if "[" in name or "<" in name:
         inner = [word for word in inner if word.lower() not in _PLACEHOLDER]
-    if any(word.lower() in _OPERATIVE for word in inner):
+    if any(_rules(word) for word in inner):
         return False
     common = [word for word in inner if word.islower() and word not in _CONNECTORS]
     return len(common) <= 1 and len(inner) <= 20  # one: a user's name
+
+
+def _rules(word: str) -> bool:
+    """Whether a word of a holder line says what may be done, rather than who."""
+    if not word.islower() and word.lower() in _ALSO_NAMES:
+        return False
+    return not _OPERATIVE.isdisjoint(re.findall(r"[^\W\d_]+", word.lower()))
 
 
 def _in_quotation(line: str) -> bool:
