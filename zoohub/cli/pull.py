@@ -60,7 +60,7 @@ def _print_plan(plan: object, format: str) -> None:
     assert isinstance(plan, Plan)
     chosen = plan.selection
     groups = (("fetch", [(file, "") for file in chosen.take]),
-              ("convert", [(file, "a pickle: --convert, unless the catalog pins it") for file in chosen.convert]),
+              ("convert", [(file, "a pickle: --convert, unless pinned") for file in chosen.convert]),
               ("leave", chosen.leave))  # fmt: skip
     rows = [
         {"path": file.path, "size": file.size, "bytes": human_bytes(file.size), "what": what, "why": why}
