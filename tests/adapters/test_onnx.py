@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from zoohub.adapters import load
-from zoohub.errors import UnsupportedModel
+from zoohub.errors import UnsafeFile, UnsupportedModel
 
 onnx = pytest.importorskip("onnx")
 pytestmark = pytest.mark.models
@@ -88,7 +88,7 @@ def test_two_files_and_none_named_is_refused(tmp_path: Path) -> None:
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     folder = classifier(tmp_path)
     (folder / "model.onnx").write_bytes(b"junk")
-    with pytest.raises(UnsupportedModel, match="onnxruntime cannot load"):
+    with pytest.raises(UnsafeFile, match=r"model\.onnx is refused"):
         load(folder, task="image-classification")
 
 

@@ -13,6 +13,7 @@ import re
 import threading
 import time
 from collections import defaultdict
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -115,7 +116,7 @@ class TinyHub:
                     start = int(wanted[1])
                 end = int(wanted[2]) + 1 if wanted and wanted[2] else len(data)
                 self.send_response(206 if wanted else 200)
-                self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
+                self.send_header("ETag", f'"{sha256_of(data)}"')
                 self.send_header("X-Repo-Commit", COMMIT)
                 self.send_header("Accept-Ranges", "bytes")
                 self.send_header("Content-Length", str(end - start))
@@ -159,12 +160,18 @@ class TinyHub:
         """Files of more than 1 KiB are known by their SHA-256, smaller ones by git's SHA-1 only."""
         if len(data) <= 1024:
             return {"blobId": git_oid(data)}
-        sha256 = hashlib.sha256(data).hexdigest()
+        sha256 = sha256_of(data)
         return {
             "blobId": git_oid(data),
             "lfs": {"sha256": sha256, "oid": sha256, "size": len(data), "pointerSize": 130},
         }
 
 
+@lru_cache(maxsize=256)
+def sha256_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@lru_cache(maxsize=256)
 def git_oid(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoohub.errors import UnsafeFile, UnsupportedModel
+from zoohub.weights import is_trusted
 
 if TYPE_CHECKING:
     from zoohub.adapters.base import Model
@@ -42,7 +43,7 @@ def load(model: Model, auto: str, *, labels: Sequence[str] | None = None, **more
                 dtype=dtype(model),
                 local_files_only=True,
                 use_safetensors=True,
-                trust_remote_code=False,
+                trust_remote_code=is_trusted(model.bundle.folder),
                 output_loading_info=True,
                 **more,
             )
@@ -90,7 +91,9 @@ def tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     with quiet():
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=is_trusted(folder)
+        )
 
 
 def longest_text(tokenizer: Any, config: Any, folder: Path) -> int:

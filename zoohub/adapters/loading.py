@@ -43,6 +43,7 @@ def load(
 
 def open_bundle(bundle: Bundle, *, task: str | None, device: str = "auto", precision: str = "auto") -> Model:
     """Choose the adapter for a model's files, and open them."""
+    _require_safe(bundle)
     named = bundle.adapter
     task = task or infer_task(bundle)
     family = choose(bundle.library, task, named).load().variant(bundle)
@@ -52,6 +53,16 @@ def open_bundle(bundle: Bundle, *, task: str | None, device: str = "auto", preci
     if opened.module is not None:
         opened.module.eval()
     return opened
+
+
+def _require_safe(bundle: Bundle) -> None:
+    """Refuse files that could harm, and code of the model's own that the user did not allow at its pull."""
+    from zoohub.weights import check, is_trusted
+
+    trusted = is_trusted(bundle.folder)
+    check(bundle.folder).require(
+        trusted=trusted, model=bundle.record.id, revision=bundle.record.revision or ""
+    )
 
 
 def find_bundle(model: str | Path | ModelRecord) -> Bundle:

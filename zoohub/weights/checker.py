@@ -19,6 +19,10 @@ from zoohub.weights.formats import configs, onnx, pickles, safetensors
 from zoohub.weights.selection import OTHER_WEIGHTS, is_pickle
 
 MAX_FILES = 100_000
+_TABLES = (
+    "tokenizer.json",
+    "vocab.json",
+)  # large; the tokenizers library reads them, and no code
 _PROGRAM_MAGIC = (
     b"\x7fELF",
     b"\xfe\xed\xfa\xce",
@@ -180,6 +184,8 @@ def _judge(path: str, where: Path, files: Mapping[str, Path]) -> tuple[Verdict, 
             return Verdict(path, kind, Level.DANGER, (f"it is {kind}",)), []
         if is_pickle(path) or pickles.looks_like_pickle(head) or _is_torch_zip(where, head):
             return _pickle(path, where, head), []
+        if PurePosixPath(path).name in _TABLES and where.stat().st_size <= configs.MAX_JSON:
+            return Verdict(path, "table", Level.OK), []
         if suffix == ".json":
             return _config(path, configs.read_json(where))
         if suffix in (".yaml", ".yml"):
