@@ -212,7 +212,7 @@ class Model:
             self, data, columns=columns, batch_size=batch_size, progress=progress, bad=bad, options=options
         )
 
-    def finetune(self, data: Any, **settings: Any) -> Self:
+    def finetune(self, data: Any, **settings: Any) -> Model:
         """A new model, trained on `data`; this one stays as it is. See `zoohub.adapters.finetune.Settings`.
 
         Raises:
@@ -221,8 +221,7 @@ class Model:
         """
         from zoohub.adapters.finetune import finetune
 
-        tuned: Self = finetune(self, data, settings)
-        return tuned
+        return finetune(self, data, settings)
 
     def save(self, folder: str | Path) -> Path:
         """Write safetensors, config and card to `folder`, which `load` and the family's own library read.

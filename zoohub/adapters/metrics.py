@@ -133,7 +133,8 @@ def _weights(draws: np.random.Generator, n: int) -> NDArray[Any]:
 def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
     import numpy as np
 
-    return np.divide(above, below, out=np.zeros_like(above, dtype=float), where=below != 0)
+    found: NDArray[np.float64] = np.divide(above, below, out=np.zeros_like(above, dtype=float), where=below != 0)
+    return found
 
 
 def mean_of(values: Sequence[float] | NDArray[Any]) -> Sums:
@@ -144,7 +145,7 @@ def mean_of(values: Sequence[float] | NDArray[Any]) -> Sums:
     return Sums(np.stack([column, np.ones_like(column)], 1), lambda s: _ratio(s[..., 0], s[..., 1]))
 
 
-def ratio_of(above: Sequence[float], below: Sequence[float]) -> Sums:
+def ratio_of(above: Sequence[float] | NDArray[Any], below: Sequence[float] | NDArray[Any]) -> Sums:
     """The sum of one number over the sum of another: errors over words."""
     import numpy as np
 

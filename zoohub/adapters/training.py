@@ -234,6 +234,8 @@ def _trainer(model: Model, rows: Any, job: Job, arguments: Any) -> Any:
     weights = _class_weights(job) if job.settings.balance else None
 
     class Trainer(transformers.Trainer):  # type: ignore[misc]
+        control: Any
+
         def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
             found = _measure(model, job)
             found["epoch"] = self.state.epoch

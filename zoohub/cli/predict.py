@@ -71,7 +71,7 @@ def _inputs(given: tuple[str, ...], task: str) -> Iterator[Any]:
     for text in given:
         path = Path(text)
         if text == "-":
-            yield from (line.rstrip("\n") for line in click.get_text_stream("stdin"))
+            yield from click.get_text_stream("stdin").read().splitlines()
         elif path.is_dir():
             yield from (str(file) for file in sorted(path.rglob("*")) if _is_input(file, media))
         elif path.suffix == ".jsonl" and path.is_file():
