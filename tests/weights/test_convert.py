@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,10 @@ from zoohub.weights.children.guards import give_up_rights, limit_memory
 try:
     import _socket
     guards = give_up_rights(60, 1 << 20) + limit_memory(64 << 20)
+    def other_convention():
+        import ctypes
+        libc = ctypes.CDLL(None, use_errno=True)
+        return libc.syscall(0x40000000 | 41, 2, 1, 0), ctypes.get_errno()
     def attempt(action):
         try:
             return repr(action())
@@ -115,6 +120,7 @@ try:
         "c socket": attempt(lambda: _socket.socket()),
         "connect": attempt(lambda: socket.create_connection(("127.0.0.1", {port}), 1)),
         "program": attempt(lambda: subprocess.run(["true"])),
+        "socket by the other convention": attempt(other_convention),
         "shell": attempt(lambda: os.system("exit 0")),
         "large file": attempt(lambda: open("big", "wb").write(b"x" * (2 << 20))),
         "memory": attempt(lambda: bytearray(1 << 30)),
@@ -144,6 +150,10 @@ def test_a_child_has_no_network_no_programs_and_limits(tmp_path: Path) -> None:
         assert found["c socket"] == "PermissionError"
         assert found["program"] == "PermissionError"
         assert found["shell"] != "0"
+        if platform.machine() == "x86_64":
+            assert found["socket by the other convention"] == "(-1, 1)", (
+                "EPERM, not merely unknown to the kernel"
+            )
 
 
 def test_the_child_sees_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -50,6 +52,8 @@ def convert(pickle: Path, output: Path, *, name: str = "") -> Converted:
         answer = _run(pickle.resolve(), output.resolve(), scratch, size, name)
     if error := answer.get("error"):
         output.unlink(missing_ok=True)
+        if "No space left" in error:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(output))
         raise UnsafeFile(
             f"{name} cannot be converted: {error}.",
             "Look what it imports: zoo check FILE. Ask its author for safetensors.",

@@ -71,11 +71,12 @@ def _refuse_calls(libc: ctypes.CDLL) -> bool:
     architecture, numbers = known
     load, equal, at_least, give = 0x20, 0x15, 0x35, 0x06
     kill, refuse, allow = 0x80000000, 0x00050000 | 1, 0x7FFF0000
+    # A jump counts from the next line; the last two lines are allow and refuse. Numbers from 0x40000000 on
+    # are the same calls under another convention (x32).
     program = [(load, 0, 0, 4), (equal, 1, 0, architecture), (give, 0, 0, kill), (load, 0, 0, 0),
-               (at_least, len(numbers), 0, 0x40000000)]  # fmt: skip
+               (at_least, len(numbers) + 1, 0, 0x40000000)]  # fmt: skip
     program += [(equal, len(numbers) - at, 0, number) for at, number in enumerate(numbers)]
     program += [(give, 0, 0, allow), (give, 0, 0, refuse)]
-    # a jump counts from the next line: the last two lines are allow, refuse
     packed = b"".join(struct.pack("<HBBI", *line) for line in program)
     code = ctypes.create_string_buffer(packed, len(packed))
 
