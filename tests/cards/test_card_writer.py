@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -52,8 +53,12 @@ def test_code_in_the_card_is_python() -> None:
 def test_an_unknown_base_grants_nothing() -> None:
     card = new_card(TUNED, base_licenses=["unknown"])
     assert "license" not in card.data and "nothing is granted" in card.body
-    card = new_card(TUNED)  # bases without known licenses
-    assert "license" not in card.data
+    assert "license" not in new_card(TUNED).data  # it declares none itself
+
+
+def test_a_declared_license_counts_where_no_base_is_given() -> None:
+    card = new_card(replace(TUNED, license="cc-by-4.0"))
+    assert card.data["license"] == "cc-by-4.0" and "3(a)(1)" in card.body
 
 
 def test_a_card_of_a_model_without_a_base() -> None:

@@ -102,9 +102,9 @@ def new_card(
 ) -> Card:
     """A card for a model, complete enough to publish; what is not known is said to be not known.
 
-    `base_licenses`: the normalized licenses of the models it was made from (None: it was made from none, so
-    `record.license` counts); they decide the license and the obligations. `training`: settings, in the order to show.
-    `load_as`: what to write in `zoohub.load(...)`, by default the model's id.
+    `base_licenses`: the normalized licenses of the models it was made from, for a model that was made here: they
+    decide its license and obligations. Without them the license that the record declares counts. `training`:
+    settings, in the order to show. `load_as`: what to write in `zoohub.load(...)`, by default the model's id.
     """
     derived = _derived(record, base_licenses)
     license_id = derived.license if derived else record.license
@@ -121,11 +121,10 @@ def new_card(
 
 
 def _derived(record: Facts, base_licenses: Iterable[str] | None) -> Derived | None:
-    if base_licenses is None and not record.base_models:
+    if base_licenses is None:
         return None
     relations = [base.relation for base in record.base_models if base.relation]
-    licenses = list(base_licenses) if base_licenses is not None else [UNKNOWN]
-    return derive(licenses, relations[0] if relations else "finetune")
+    return derive(base_licenses, relations[0] if relations else "finetune")
 
 
 def _header(record: Facts, license_id: str, derived: Derived | None) -> dict[str, Any]:

@@ -127,11 +127,11 @@ def _record(text: str) -> ModelRecord:
 
 
 def _base_licenses(record: ModelRecord) -> list[str] | None:
-    """The licenses of the models that this one was made from; unknown where the registry has none."""
+    """For a model that states no license, those of the models that it was made from."""
     from zoohub.errors import ZooError
     from zoohub.registry import get
 
-    if not record.base_models:
+    if record.license != "unknown" or not record.base_models:
         return None
     found = []
     for base in record.base_models:
