@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def _inputs(given: tuple[str, ...], task: str) -> Iterator[Any]:
     for text in given:
         path = Path(text)
         if text == "-":
-            yield from click.get_text_stream("stdin").read().splitlines()
+            yield from sys.stdin.read().splitlines()
         elif path.is_dir():
             yield from (str(file) for file in sorted(path.rglob("*")) if _is_input(file, media))
         elif path.suffix == ".jsonl" and path.is_file():
