@@ -13,9 +13,9 @@ from zoohub.audit.codescan.uses import ModelUse
 
 # Keys whose value is a model; matched without case and with '-' as '_'.
 KEY = re.compile(
-    r"(?:[a-z0-9]+_)*(?:model|models|checkpoint|tokenizer|repo|repository|adapter|lora|encoder|vae|reranker|embedder|llm)"
+    r"(?:[a-z0-9]+_)*(?:model|models|checkpoint|tokenizer|adapter|lora|encoder|vae|reranker|embedder|llm)"
     r"(?:_(?:id|ids|name|names|repo|repo_id|path|name_or_path|checkpoint|config))?"
-    r"|(?:pretrained|hf|huggingface)(?:_[a-z]+)*|_name_or_path|name_or_path|base_model_name_or_path|repo_id|from_pretrained"
+    r"|(?:pretrained|hf|huggingface)(?:_[a-z]+)*|_name_or_path|name_or_path|base_model_name_or_path|repo_id|hf_repo|model_repo|from_pretrained"
 )
 # Keys that look alike and name something else.
 _NOT = re.compile(r".*(?:repo_url|repository|model_type|model_class|model_config|model_family|repo_type|data_repo|dataset_repo"
@@ -33,7 +33,8 @@ def uses(text: str, path: str, suffix: str, python: shell.Runner) -> Iterator[Mo
         ValueError: it is not what its suffix says; the message names the line where it is known.
     """
     variables: dict[str, str] = {}
-    for keys, value, line in _texts(text, suffix):
+    leaves = list(_texts(text, suffix))
+    for keys, value, line in leaves:
         key = _key(keys)
         variable = _environment(value)
         if variable:
@@ -51,7 +52,7 @@ def uses(text: str, path: str, suffix: str, python: shell.Runner) -> Iterator[Mo
             )
         else:
             yield from addresses(path, line, value)
-    yield from _argument_lists(_lists(text, suffix), path)
+    yield from _argument_lists(_lists(leaves), path)
 
 
 def _key(keys: tuple[str, ...]) -> str:
@@ -98,10 +99,10 @@ def _texts(text: str, suffix: str) -> Iterator[Place]:
             yield keys, value, line
 
 
-def _lists(text: str, suffix: str) -> Iterator[tuple[list[str], int]]:
+def _lists(leaves: list[Place]) -> Iterator[tuple[list[str], int]]:
     """Lists of texts that hold an option, with the line of their first item."""
     groups: dict[tuple[str, ...], tuple[list[str], int]] = {}
-    for keys, value, line in _texts(text, suffix):
+    for keys, value, line in leaves:
         if keys and keys[-1].isdigit():
             groups.setdefault(keys[:-1], ([], line))[0].append(value)
     yield from (group for group in groups.values() if any(word.startswith("--") for word in group[0]))
@@ -150,13 +151,15 @@ def _yaml_leaves(
 
 def _located(data: Any, text: str) -> Iterator[tuple[tuple[str, ...], Any, int]]:
     """Leaves in the order of the file; the line is where the value stands after the one before."""
-    at = 0
+    at = counted = 0
+    line = 1
     for keys, value in _walk(data, ()):
         if isinstance(value, str):
-            quoted = json.dumps(value, ensure_ascii=False)[1:-1]
-            found = text.find(quoted, at)
-            at = found if found >= 0 else at
-            yield keys, value, text.count("\n", 0, at) + 1
+            found = text.find(json.dumps(value, ensure_ascii=False)[1:-1], at)
+            if found >= 0:
+                line += text.count("\n", counted, found)
+                at = counted = found
+            yield keys, value, line
 
 
 def _walk(data: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

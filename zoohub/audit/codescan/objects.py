@@ -54,15 +54,15 @@ def _destination(flag: str) -> str:
 
 def container(ev: Evaluator, node: ast.expr | None, scope: Scope, line: int) -> Placed | None:
     """The literal table or list that an expression stands for."""
-    if node is None or len(ev.seen) > 20 or id(node) in ev.seen:
-        return None
     if isinstance(node, _LITERALS):
         return node, scope
-    ev.seen.add(id(node))
+    if node is None or ev.trail.closed(node):
+        return None
+    ev.trail.seen.add(id(node))
     try:
         return _container(ev, node, scope, line)
     finally:
-        ev.seen.discard(id(node))
+        ev.trail.seen.discard(id(node))
 
 
 def _container(ev: Evaluator, node: ast.expr, scope: Scope, line: int) -> Placed | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zoohub.audit.codescan.scopes import Index, index
 
-KEEP = 256  # parsed modules held at a time
+KEEP = 64  # parsed modules held at a time
 LARGEST = 4 << 20  # bytes of a Python file; beyond that it is data
 
 

@@ -12,7 +12,7 @@ from zoohub.audit.codescan.names import Named
 from zoohub.audit.codescan.project import Module
 from zoohub.audit.codescan.scopes import Scope
 from zoohub.audit.codescan.uses import ModelUse
-from zoohub.audit.codescan.values import Evaluator, Value, argument
+from zoohub.audit.codescan.values import Evaluator, Trail, Value, argument
 
 _SPACY_PACKAGE = re.compile(r"[a-z]{2}_[a-z]+_[a-z]+_(?:sm|md|lg|trf)")
 
@@ -21,6 +21,7 @@ def uses(module: Module, path: str) -> Iterator[ModelUse]:
     """Every use of a model in `module`; `path` is how the report names the file."""
     evaluator = Evaluator(module)
     for call, scope in module.found.calls:
+        evaluator.trail = Trail()
         call = _unwrapped(call)
         name, qualified = _called(evaluator, call.func, scope, call.lineno)
         if loader := loaders.find(name, qualified):

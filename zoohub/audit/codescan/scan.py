@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ _WORTH_PYTHON = re.compile(
            rb"api-inference", *(word.encode() for word in loaders.GENERIC_KEYWORDS), rb"[a-z]{2}_core_\w+_(?:sm|md|lg|trf)"]
     )
 )  # fmt: skip
+_NOT_CODE = (b">>>", b"...", b"#", b"def ", b"async def ")
 _WORTH_CONFIG = re.compile(rb"[\w.\-]/[\w.\-]|model|MODEL")
 
 
@@ -90,6 +92,7 @@ _scanner: _Scanner | None = None
 
 def _begin(base: Path) -> None:
     global _scanner
+    gc.set_threshold(100_000)  # syntax trees are many small objects; looking for circles in them takes half the time
     _scanner = _Scanner(base)
 
 
@@ -144,7 +147,7 @@ class _Scanner:
     def one(self, path: Path, shown: str, content: bytes) -> list[ModelUse]:
         kind = _kind(path.name)
         if kind == "python":
-            worth = len(content) <= LARGEST and _WORTH_PYTHON.search(content)
+            worth = len(content) <= LARGEST and _worth_parsing(content)
             return list(python.uses(self.project.read(path, content), shown)) if worth else []
         if kind == "notebook":
             return self.notebook(path, shown, content)
@@ -184,6 +187,16 @@ class _Scanner:
             for use in shell.command_uses(command, shown, line, variables):
                 found.append(replace(use, cell=cell))
         return found
+
+
+def _worth_parsing(content: bytes) -> bool:
+    """Whether a word that loads a model stands outside comments, examples and the definition of such a function."""
+    for found in _WORTH_PYTHON.finditer(content):
+        start = content.rfind(b"\n", 0, found.start()) + 1
+        before = content[start : found.start()].lstrip()
+        if not before.startswith(_NOT_CODE):
+            return True
+    return False
 
 
 def _line(error: BaseException) -> int:

@@ -7,7 +7,7 @@ This does not run code. An expression has one or several possible values; each i
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -17,6 +17,7 @@ from zoohub.audit.codescan.scopes import Binding, Scope
 
 MOST = 32  # possible values followed per expression
 DEEPEST = 24  # steps from one expression to another
+LONGEST = 500  # expressions looked at for one argument of one call
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +38,38 @@ _DEFAULTS = frozenset("get getenv pop setdefault".split())
 _FIELDS = frozenset("field Field Option Argument Param CharField StrField".split())
 
 
-class Evaluator:
-    """Values of expressions in one module; `seen` guards against circles."""
+@dataclass(slots=True)
+class Trail:
+    """The way to a value: the expressions that are being looked at (against circles) and how many there were."""
 
-    def __init__(self, module: Module) -> None:
+    seen: set[int] = field(default_factory=set)
+    steps: int = 0
+
+    def closed(self, node: ast.AST) -> bool:
+        """Whether `node` may not be looked at now; counts a step."""
+        self.steps += 1
+        return self.steps > LONGEST or len(self.seen) > DEEPEST or id(node) in self.seen
+
+
+class Evaluator:
+    """Values of expressions in one module; the trail goes along into other modules."""
+
+    def __init__(self, module: Module, trail: Trail | None = None) -> None:
         self.module = module
-        self.seen: set[int] = set()
+        self.trail = trail or Trail()
 
     def values(self, node: ast.expr | None, scope: Scope, line: int) -> tuple[Value, ...]:
         """The possible values of `node`, seen from `scope` at `line`; without doubles, in order of finding."""
         if node is None:
             return ()
-        if id(node) in self.seen or len(self.seen) > DEEPEST:
-            return (Value(reason="it refers to itself"),) if id(node) in self.seen else (_hole(node),)
-        self.seen.add(id(node))
+        if self.trail.closed(node):
+            return (_hole(node),)
+        self.trail.seen.add(id(node))
         try:
             handler = _HANDLERS.get(type(node))
             found = handler(self, node, scope, line) if handler else (_hole(node),)
         finally:
-            self.seen.discard(id(node))
+            self.trail.seen.discard(id(node))
         return tuple(dict.fromkeys(found))[:MOST]
 
     # --- names ------------------------------------------------------------------------------------
@@ -100,8 +114,7 @@ class Evaluator:
         if hit is None or not hit[1]:
             return (Value(reason=f"{dotted.lstrip('.')!r} lies outside the scanned code"),)
         module, rest = hit
-        other = Evaluator(module)
-        other.seen = self.seen  # one guard for the whole journey, so that circular imports end
+        other = Evaluator(module, self.trail)
         expression = ast.parse(rest, mode="eval").body
         return other.values(expression, module.found.scope, 1 << 30)
 
