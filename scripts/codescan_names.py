@@ -2,7 +2,8 @@
 
     python scripts/codescan_names.py --open-clip FOLDER --keras-hub FOLDER
 
-timm is imported; open_clip and keras_hub are read from unpacked packages without running them. Kept by hand in
+timm is imported; open_clip and keras_hub are read from unpacked packages without running them. Kept by hand
+in
 the same file, and taken over as they are: the tables that no installable package states.
 """
 
@@ -17,7 +18,8 @@ TARGET = Path(__file__).parents[1] / "zoohub" / "audit" / "codescan" / "names.js
 
 
 def timm_weights() -> tuple[dict[str, str], dict[str, str]]:
-    """Architecture -> the tag that `pretrained=True` takes; weights that lie outside timm's own namespace -> repository."""
+    """Architecture -> the tag that `pretrained=True` takes; weights that lie outside timm's own namespace ->
+    repository."""
     from timm.models._registry import _model_default_cfgs
 
     tags, elsewhere = {}, {}

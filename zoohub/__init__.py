@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zoohub import tasks as tasks
     from zoohub.adapters import Model as Model
     from zoohub.adapters import load as load
+    from zoohub.audit import audit as audit
     from zoohub.cards import Card as Card
     from zoohub.registry import ModelRecord as ModelRecord
     from zoohub.registry import Registry as Registry
@@ -30,6 +31,7 @@ _HOME = {
     "Model": "zoohub.adapters",
     "ModelRecord": "zoohub.registry",
     "Registry": "zoohub.registry",
+    "audit": "zoohub",
     "get": "zoohub.registry",
     "load": "zoohub.adapters",
     "open_registry": "zoohub.registry",
@@ -45,6 +47,7 @@ __all__ = [
     "Model",
     "ModelRecord",
     "Registry",
+    "audit",
     "errors",
     "get",
     "load",

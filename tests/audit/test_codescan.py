@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -16,7 +15,8 @@ Place = tuple[str, int | None, int, str]
 
 
 def labels() -> set[Place]:
-    """(file, cell, line, model or '?'): from comments `# -> model, model`, and from labels.tsv for files without."""
+    """(file, cell, line, model or '?'): from comments `# -> model, model`, and from labels.tsv for files
+    without."""
     found: set[Place] = set()
     for path in sorted(CODE.rglob("*")):
         if path.suffix in (".py", ".yaml", ".toml", ".sh", ".txt"):

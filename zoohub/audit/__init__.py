@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoohub.audit.audit import Auditor as Auditor
-    from zoohub.audit.audit import audit as audit
-    from zoohub.audit.audit import enforce as enforce
-    from zoohub.audit.audit import verdict as verdict
-    from zoohub.audit.codescan import scan as scan
+    from zoohub.audit.auditor import Auditor as Auditor
+    from zoohub.audit.auditor import audit as audit
+    from zoohub.audit.auditor import enforce as enforce
+    from zoohub.audit.auditor import verdict as verdict
+    from zoohub.audit.codescan import scan as scan_code
     from zoohub.audit.policy import Policy as Policy
     from zoohub.audit.policy import load as load_policy
     from zoohub.audit.report import AuditReport as AuditReport
@@ -19,19 +21,20 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AuditReport": ("report", "AuditReport"),
-    "Auditor": ("audit", "Auditor"),
+    "Auditor": ("auditor", "Auditor"),
     "Finding": ("report", "Finding"),
     "Policy": ("policy", "Policy"),
-    "audit": ("audit", "audit"),
+    "audit": ("auditor", "audit"),
     "audit_registry": ("whole", "audit_registry"),
-    "enforce": ("audit", "enforce"),
+    "enforce": ("auditor", "enforce"),
     "load_policy": ("policy", "load"),
-    "scan": ("codescan", "scan"),
-    "verdict": ("audit", "verdict"),
+    "scan_code": ("codescan", "scan"),
+    "verdict": ("auditor", "verdict"),
 }
 
 __all__ = [
-    "AuditReport", "Auditor", "Finding", "Policy", "audit", "audit_registry", "enforce", "load_policy", "scan", "verdict",
+    "AuditReport", "Auditor", "Finding", "Policy", "audit", "audit_registry", "enforce", "load_policy",
+    "scan_code", "verdict",
 ]  # fmt: skip
 
 
@@ -42,3 +45,14 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"{__name__}.{module}"), attribute)
     globals()[name] = value
     return value
+
+
+class _Door(ModuleType):
+    """This module can be called, because `zoohub.audit(models)` and `zoohub.audit.verdict` are one name."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """`zoohub.audit(models, policy=None, registry=None, code=None)`: see `zoohub.audit.audit`."""
+        return __getattr__("audit")(*args, **options)
+
+
+sys.modules[__name__].__class__ = _Door

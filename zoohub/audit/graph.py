@@ -1,4 +1,5 @@
-"""Lineage as numbers: which licenses bind a model through its bases. Circles and chains of any length are survived."""
+"""Lineage as numbers: which licenses bind a model through its bases. Circles and chains of any length are
+survived."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ _REACH = frozenset(("share_alike", "flow_down", "outputs", "noncommercial", "nam
 
 
 class Sets:
-    """Sets of license ids as small numbers, with unions remembered: a million models share a few thousand sets."""
+    """Sets of license ids as small numbers, with unions remembered: a million models share a few thousand
+    sets."""
 
     def __init__(self) -> None:
         self.members: list[frozenset[str]] = [frozenset()]
@@ -42,7 +44,8 @@ class Sets:
 
 
 class Graph:
-    """Models by number: `licenses[i]` is the set of its own license; bases of `i` are `bases[starts[i]:starts[i+1]]`.
+    """Models by number: `licenses[i]` is the set of its own license; bases of `i` are
+    `bases[starts[i]:starts[i+1]]`.
 
     A base that nobody knows is -1. `distilled` has a 1 for edges of that relation.
     """
@@ -99,7 +102,7 @@ class Graph:
         """What of a set of licenses binds a distilled model."""
         found = self._reaching.get(bound)
         if found is None:
-            kept = frozenset(license for license in self.sets.members[bound] if reaches_distilled(license))
+            kept = frozenset(each for each in self.sets.members[bound] if reaches_distilled(each))
             found = self._reaching[bound] = self.sets.number(kept)
         return found
 
@@ -156,11 +159,13 @@ class Graph:
 
 
 def reaches_distilled(id: str) -> bool:
-    """Whether a license binds models that were trained on the outputs of a model under it; the unknown one does."""
-    license = lookup(id)
-    answers = {license.answer("distill"), license.answer("train_on_outputs")}
-    if not license.known or "no" in answers:
+    """Whether a license binds models that were trained on the outputs of a model under it; the unknown one
+    does."""
+    entry = lookup(id)
+    answers = {entry.answer("distill"), entry.answer("train_on_outputs")}
+    if not entry.known or "no" in answers:
         return True
     return any(
-        condition.kind in _REACH and {"distill", "train_on_outputs"} & set(condition.on) for condition in license.conditions
+        condition.kind in _REACH and {"distill", "train_on_outputs"} & set(condition.on)
+        for condition in entry.conditions
     )

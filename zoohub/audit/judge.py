@@ -1,4 +1,5 @@
-"""One license under one policy: what stands against it, with the clause. Cached, so that a million models share it."""
+"""One license under one policy: what stands against it, with the clause. Cached, so that a million models
+share it."""
 
 from __future__ import annotations
 
@@ -6,20 +7,28 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from zoohub.audit.policy import Policy
+from zoohub.audit.words import words
 from zoohub.cards.licenses import GROUPS, UNKNOWN, Condition, License, get, in_group
 from zoohub.errors import UnknownLicense
 
-EU = frozenset("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())
+EU = words("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE")
 # Conditions that make something of what is passed on; they bind only who passes on or serves.
-_SAID = {"use": "use", "commercial": "commercial use", "modify": "modification", "redistribute": "redistribution",
+_SAID = {"use": "use", "commercial": "commercial "
+                                     "use", "modify": "modification", "redistribute": "redistribution",
          "finetune": "fine-tuning", "distill": "distillation", "train_on_outputs": "training on its outputs",
          "serve": "serving"}  # fmt: skip
-_RATES = {"USD": 1.0, "EUR": 1.1, "CNY": 0.14, "GBP": 1.3}  # rough, to compare revenues; within a factor of 2 is review
+_RATES = {
+    "USD": 1.0,
+    "EUR": 1.1,
+    "CNY": 0.14,
+    "GBP": 1.3,
+}  # rough, to compare revenues; within a factor of 2 is review
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One thing that an audit has to say: `term` is its kind (a condition of licenses or one of `policy.FINDINGS`),
+    """One thing that an audit has to say: `term` is its kind (a condition of licenses or one of
+    `policy.FINDINGS`),
     `license` and `clause` what it rests on, `fix` how to mend it."""
 
     term: str
@@ -39,7 +48,8 @@ class Judge:
         self._issues: dict[str, tuple[Issue, ...]] = {}
 
     def license(self, id: str) -> tuple[Issue, ...]:
-        """What the policy has to say to a license (normalized id or expression); allowed duties are told too."""
+        """What the policy has to say to a license (normalized id or expression); allowed duties are told
+        too."""
         found = self._issues.get(id)
         if found is None:
             found = self._issues[id] = tuple(self._judged(lookup(id)))
@@ -65,15 +75,21 @@ class Judge:
             allowed = [replace(issue, severity="allow", why=f"{issue.why} Allowed by rule: {rule.reason}")
                        for issue in issues]  # fmt: skip
             return allowed if license.known else issues
-        named = Issue("denied-by-rule", rule.severity, f"{license.name} is to be {_past(rule.severity)}", rule.reason,
+        named = Issue("denied-by-rule", rule.severity, f"{license.name} is to be "
+                                                       f"{_past(rule.severity)}", rule.reason,
                       "Choose a model under another license.", license.id)  # fmt: skip
         return [named, *issues]
 
     def _terms(self, license: License) -> list[Issue]:
         if not license.known:
-            what = "no license is known" if license.id == UNKNOWN else f"nobody has read the terms of {license.name}"
+            what = (
+                "no license is known"
+                if license.id == UNKNOWN
+                else f"nobody has read the terms of {license.name}"
+            )
             return [self.issue("license-unknown", what, "Without a license nothing is permitted.",
-                               "Ask the author to state a license, or read the text and write a waiver.", license.id)]  # fmt: skip
+                               "Ask the author to state a license, or read the text and write a "
+                               "waiver.", license.id)]  # fmt: skip
         issues = [*self._answers(license, "no", "forbidden"), *self._answers(license, UNKNOWN, "unanswered")]
         for condition in license.conditions:
             if self._operations & set(condition.on):
@@ -106,7 +122,8 @@ class Judge:
         severity, reason = self.policy.term(kind)
         if kind in ("name_prefix", "badge"):
             severity = "allow"  # a duty to keep; whether a derived model keeps it is judged with its lineage
-        return Issue(kind, severity, what, f"Clause: {condition.clause}. {reason}".strip(), _FIXES.get(kind, ""),
+        return Issue(kind, severity, what, f"Clause: {condition.clause}. "
+                                           f"{reason}".strip(), _FIXES.get(kind, ""),
                      license.id, condition.clause)  # fmt: skip
 
     def _threshold(self, license: License, condition: Condition) -> Issue | None:
@@ -118,7 +135,9 @@ class Judge:
         shown = f"{condition.amount or 0:,} {condition.unit or ''} a {condition.period}".replace("  ", " ")
         counted = f", counted {condition.counted}" if condition.counted else ""
         why = f"Clause: {condition.clause}. Above: {condition.above or 'other terms hold'}."
-        fix = "" if ours is not None else f"State who.{'monthly_users' if users else 'revenue'} in the policy."
+        fix = (
+            "" if ours is not None else f"State who.{'monthly_users' if users else 'revenue'} in the policy."
+        )
         doubtful = ours is None or (not users and condition.unit != "USD" and limit / 2 < ours <= limit * 2)
         severity = "review" if doubtful else "deny" if ours is not None and ours > limit else "allow"
         if self.policy.term(condition.kind)[0] == "deny":
@@ -134,7 +153,9 @@ class Judge:
         severity = "review" if ours is None else "deny" if hit else "allow"
         what = f"{license.name} grants nothing in {places}" + (f"; we are in {', '.join(hit)}" if hit else "")
         fix = "State who.territory in the policy." if ours is None else ""
-        return Issue("territory", severity, what, f"Clause: {condition.clause}.", fix, license.id, condition.clause)
+        return Issue(
+            "territory", severity, what, f"Clause: {condition.clause}.", fix, license.id, condition.clause
+        )
 
 
 def lookup(id: str) -> License:
@@ -167,7 +188,8 @@ _FIXES = {
     "attribution": "Name the authors where you name the model.",
     "badge": "Show the text in your product and in the card.",
     "name_prefix": "Name derived models so.",
-    "share_alike": "Publish derived models under the same license, or keep them in the house if the license lets you.",
+    "share_alike": "Publish derived models under the same license, or keep them in the house if the "
+    "license lets you.",
     "flow_down": "Pass the use restrictions on to your users.",
     "acceptable_use": "Check your use against the list.",
     "agreement": "Accept the agreement first.",

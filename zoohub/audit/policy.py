@@ -1,6 +1,7 @@
 """The policy: who we are, what we do with models, and how severe each license, term or model is for us.
 
-A policy is a small YAML file, see docs/audit.md. It may extend a built-in one. Unknown is never allowed by accident: no
+A policy is a small YAML file, see docs/audit.md. It may extend a built-in one. Unknown is never allowed by
+accident: no
 rule can allow what is unknown; only a waiver can, for one model, with an owner and an end.
 """
 
@@ -39,10 +40,13 @@ FINDINGS = {
     "denied-by-rule": "a rule of the policy names the model or its license",
 }
 TERMS = (*CONDITIONS, *FINDINGS)
-UNKNOWN_TERMS = frozenset(("unanswered", "license-unknown", "model-unknown", "model-unresolved", "base-unknown"))
+UNKNOWN_TERMS = frozenset(
+    ("unanswered", "license-unknown", "model-unknown", "model-unresolved", "base-unknown")
+)
 # Severity where no rule says otherwise; what is not named here is allowed, with a note of the duty.
 DEFAULTS: Mapping[str, str] = {
-    "forbidden": "deny", "noncommercial": "deny", "claims-more": "review", "conflict": "deny", "lineage-cycle": "review",
+    "forbidden": "deny", "noncommercial": "deny", "claims-more": "review", "conflict": "deny",
+        "lineage-cycle": "review",
     "relation-unknown": "allow", "share_alike": "review", "no_derivatives": "review", "agreement": "review",
     "field_of_use": "review", "name_prefix": "review", "badge": "review", "waiver-expired": "review",
     "code-unread": "review", "denied-by-rule": "deny",
@@ -51,7 +55,8 @@ DEFAULTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How severe something is: `kind` is license, term or model, `pattern` its id, a group or a pattern with `*`."""
+    """How severe something is: `kind` is license, term or model, `pattern` its id, a group or a pattern with
+    `*`."""
 
     kind: str
     pattern: str
@@ -80,7 +85,8 @@ class Waiver:
 
 @dataclass(frozen=True)
 class Policy:
-    """A policy, checked. `monthly_users`, `revenue` (a year, in US dollars) and `territory` are None where not stated."""
+    """A policy, checked. `monthly_users`, `revenue` (a year, in US dollars) and `territory` are None where
+    not stated."""
 
     name: str
     commercial: bool = True
@@ -103,7 +109,8 @@ class Policy:
         return _strictest([rule for rule in self.rules if rule.kind == "model" and rule.matches(model)])
 
     def license_rule(self, license: str, groups: tuple[str, ...]) -> Rule | None:
-        """The rule that names a license: by its id before its group or kind before a pattern; the strictest of equals."""
+        """The rule that names a license: by its id before its group or kind before a pattern; the strictest
+        of equals."""
         named = [rule for rule in self.rules if rule.kind == "license"]
         for wanted in ((license,), groups):
             exact = [rule for rule in named if rule.pattern.lower() in wanted]
@@ -126,7 +133,9 @@ class Policy:
                 meet = one.kind == other.kind and (one.matches(other.pattern) or other.matches(one.pattern))
                 if meet and one.severity != other.severity:
                     broad = "*" in one.pattern or "*" in other.pattern
-                    wins = "the exact one holds" if broad and one.kind == "license" else "the stricter one holds"
+                    wins = (
+                        "the exact one holds" if broad and one.kind == "license" else "the stricter one holds"
+                    )
                     found.append(f"{one.kind} {one.pattern!r} ({one.severity}) and {other.pattern!r} "
                                  f"({other.severity}) overlap: {wins}")  # fmt: skip
         return found
@@ -148,7 +157,9 @@ def load(policy: str | Path | Policy | None = None) -> Policy:
     path = FOLDER / f"{name}.yaml" if name in BUILT_IN else Path(name)
     if not path.is_file():
         near = did_you_mean(suggest(name, BUILT_IN))
-        raise PolicyError(f"There is no policy {name!r}.{near}", f"Built in: {', '.join(BUILT_IN)}. Or name a file.")
+        raise PolicyError(
+            f"There is no policy {name!r}.{near}", f"Built in: {', '.join(BUILT_IN)}. Or name a file."
+        )
     return parse(_yaml(path), name)
 
 
@@ -244,7 +255,9 @@ class _Reader:
         elif kind == "license":
             pattern = self.license(pattern, number)
         if severity == "allow" and (pattern in (*UNKNOWN_TERMS, "unknown") or not pattern.strip("*?/")):
-            raise self.fail(f"rule {number} would allow what is unknown; write a waiver, with an owner and an end")
+            raise self.fail(
+                f"rule {number} would allow what is unknown; write a waiver, with an owner and an end"
+            )
         return Rule(kind, pattern, severity, str(data["reason"]))
 
     def license(self, word: str, number: int) -> str:
@@ -264,7 +277,9 @@ class _Reader:
         for rule in rules:
             other = seen.setdefault((rule.kind, rule.pattern.lower()), rule)
             if other.severity != rule.severity:
-                raise self.fail(f"two rules for {rule.kind} {rule.pattern!r}: {other.severity} and {rule.severity}")
+                raise self.fail(
+                    f"two rules for {rule.kind} {rule.pattern!r}: {other.severity} and {rule.severity}"
+                )
 
     def waiver(self, item: Any, number: int) -> Waiver:
         data = self.table(item, "waivers")
@@ -275,7 +290,9 @@ class _Reader:
             try:
                 until = date.fromisoformat(str(until))
             except ValueError as error:
-                raise self.fail(f"waiver {number}: until is a day such as 2027-06-30, not {until!r}") from error
+                raise self.fail(
+                    f"waiver {number}: until is a day such as 2027-06-30, not {until!r}"
+                ) from error
         if not str(data["model"]).strip("*?/"):
             raise self.fail(f"waiver {number} names no model; it would waive everything")
         term = data.get("term")
@@ -309,14 +326,18 @@ class _Reader:
         """Codes of countries; YAML 1.1 reads Norway's as no."""
         if value is None:
             return None
-        codes = ["NO" if item is False else str(item).upper() for item in (value if isinstance(value, list) else [value])]
+        codes = [
+            "NO" if item is False else str(item).upper()
+            for item in (value if isinstance(value, list) else [value])
+        ]
         if wrong := [code for code in codes if len(code) != 2 or not code.isalpha()]:
             raise self.fail(f"who.territory has codes of two letters (ISO 3166), not {', '.join(wrong)}")
         return tuple("GB" if code == "UK" else code for code in codes)
 
 
 TEMPLATE = """\
-# Which models may we use? Checked by: zoo policy check FILE   In force: ZOO_POLICY=FILE or $ZOO_HOME/policy.yaml
+# Which models may we use? Checked by: zoo policy check FILE   In force: ZOO_POLICY=FILE or
+$ZOO_HOME/policy.yaml
 name: {name}
 extends: {base}             # commercial, research or permissive-only
 
@@ -330,10 +351,12 @@ what: [use, serve, finetune]   # use, modify, redistribute, finetune, distill, t
 
 unknown: review             # or deny; what is unknown is never allowed
 
-rules:                      # license: id, group, kind or pattern; term: see docs/audit.md; model: id or pattern
+rules:                      # license: id, group, kind or pattern; term: see docs/audit.md; model: id or
+pattern
   - term: share_alike
     severity: review        # deny, review or allow
     reason: What we make from the model may have to be published alike.
 
-waivers: []                 # - {{model: org/name, term: license-unknown, owner: Jo Doe, until: 2027-06-30, reason: Why}}
+waivers: []                 # - {{model: org/name, term: license-unknown, owner: Jo Doe, until: 2027-06-30,
+reason: Why}}
 """

@@ -13,8 +13,10 @@ from zoohub.registry import ModelRecord
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding: `term` is its kind, `what` and `why` in words with the clause, `evidence` what it rests on (card tag,
-    license file, lineage, place in code), `fix` how to mend it; `severity` is deny, review, or allow for a duty."""
+    """One finding: `term` is its kind, `what` and `why` in words with the clause, `evidence` what it rests
+    on (card tag,
+    license file, lineage, place in code), `fix` how to mend it; `severity` is deny, review, or allow for a
+    duty."""
 
     model: str
     term: str
@@ -34,7 +36,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class ModelAudit:
-    """The audit of one model: its record (None: in no registry), the licenses its bases bring, findings, uses in code."""
+    """The audit of one model: its record (None: in no registry), the licenses its bases bring, findings,
+    uses in code."""
 
     model: str
     record: ModelRecord | None
@@ -57,7 +60,8 @@ class ModelAudit:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """The audit of several models, and of code where some was given; `extra` are findings about no single model."""
+    """The audit of several models, and of code where some was given; `extra` are findings about no single
+    model."""
 
     policy: Policy
     models: tuple[ModelAudit, ...] = ()

@@ -34,6 +34,8 @@ COMMANDS: dict[str, Entry] = {
     "evaluate": Entry(USE, "predict", "Measure a model on labeled data."),
     "predict": Entry(USE, "predict", "Answer files, folders, texts with a model."),
     "embed": Entry(USE, "predict", "Vectors of files, folders, texts."),
+    "audit": Entry(VET, "audit", "May we use it? Models, a registry or code under a policy."),
+    "policy": Entry(VET, "policy", "Write, check and show policies."),
     "completion": Entry(HOUSE, "completion", "Shell completion for bash, zsh and fish."),
     "card": Entry(VET, "card", "Model cards: show, check, write, mend."),
     "license": Entry(VET, "license", "What a license grants and asks; which license a text is."),

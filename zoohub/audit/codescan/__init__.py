@@ -1,4 +1,5 @@
-"""Models that code uses: `scan(path)` reads Python, notebooks, configs, shell scripts, Dockerfiles and requirements."""
+"""Models that code uses: `scan(path)` reads Python, notebooks, configs, shell scripts, Dockerfiles and
+requirements."""
 
 from zoohub.audit.codescan.scan import scan
 from zoohub.audit.codescan.uses import CodeScan, ModelUse, Unread

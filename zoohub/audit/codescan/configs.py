@@ -1,15 +1,18 @@
-"""Models in YAML, JSON and TOML files: values of keys that name a model, and command lines among the values."""
+"""Models in YAML, JSON and TOML files: values of keys that name a model, and command lines among the
+values."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from zoohub.audit.codescan import names, shell
 from zoohub.audit.codescan.text import addresses, use
 from zoohub.audit.codescan.uses import ModelUse
+from zoohub.audit.words import words
 
 # Keys whose value is a model; matched without case and with '-' as '_'.
 KEY = re.compile(
@@ -20,7 +23,7 @@ KEY = re.compile(
 # Keys that look alike and name something else.
 _NOT = re.compile(r".*(?:repo_url|repository|model_type|model_class|model_config|model_family|repo_type|data_repo|dataset_repo"
                   r"|docker_repo|image_repo|git_repo|github_repo|ecr_repo)")  # fmt: skip
-_COMMAND_KEYS = frozenset("command cmd args entrypoint run script scripts shell commands".split())
+_COMMAND_KEYS = words("command cmd args entrypoint run script scripts shell commands")
 LARGEST = 2 << 20  # bytes; a larger config is data (a vocabulary, a lock file)
 
 Place = tuple[tuple[str, ...], str, int]
@@ -58,7 +61,11 @@ def uses(text: str, path: str, suffix: str, python: shell.Runner) -> Iterator[Mo
 def _key(keys: tuple[str, ...]) -> str:
     """The key that says what a value is: the last, or the one above where the last is only `name` or `id`."""
     words = [_plain(key) for key in keys if not key.isdigit()] or [""]
-    return words[-2] if len(words) > 1 and words[-1] in ("name", "id", "repo", "path", "pretrained") else words[-1]
+    return (
+        words[-2]
+        if len(words) > 1 and words[-1] in ("name", "id", "repo", "path", "pretrained")
+        else words[-1]
+    )
 
 
 def _named(value: str, keys: tuple[str, ...]) -> names.Named:
@@ -80,7 +87,7 @@ def _environment(value: str) -> tuple[str, str] | None:
 def _argument_lists(found: Iterator[tuple[list[str], int]], path: str) -> Iterator[ModelUse]:
     """`["--model", "org/name"]`: a command line written as a list."""
     for words, line in found:
-        for option, value in zip(words, words[1:], strict=False):
+        for option, value in pairwise(words):
             if option in shell.OPTIONS:
                 yield from use(path, line, f"option {option}", value, names.hub(value))
         for word in words:

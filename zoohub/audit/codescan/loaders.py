@@ -1,6 +1,7 @@
 """The calls that load a model: which argument names it, and which namer knows what the name stands for.
 
-A new library is one row. `package` is the root of the import (empty: a method of any object), `name` the last part of
+A new library is one row. `package` is the root of the import (empty: a method of any object), `name` the
+last part of
 the call, `position` and `keywords` say where the model stands, `via` is a part the dotted name must hold.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from zoohub.audit.codescan import names
 from zoohub.audit.codescan.names import Named
+from zoohub.audit.words import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,15 @@ LOADERS: tuple[Loader, ...] = (
     *_rows("", "from_model_id", names.hub, 0, "model_id"),
     *_rows("", "from_hparams", names.hub, 0, "source"),
     *_rows("", "from_single_file", names.bucket, 0, "pretrained_model_link_or_path"),
-    *_rows("", "load_lora_weights load_textual_inversion load_ip_adapter load_attn_procs load_adapter", names.hub, 0,
+    *_rows("", "load_lora_weights load_textual_inversion load_ip_adapter load_attn_procs "
+               "load_adapter", names.hub, 0,
            "pretrained_model_name_or_path_or_dict pretrained_model_name_or_path peft_model_id"),
     *_rows("", "hf_hub_download snapshot_download hf_hub_url try_to_load_from_cache", names.hub, 0, "repo_id",
            kind="download"),
     # the same names where another package gives them another meaning
     *_rows("modelscope", "from_pretrained", names.modelscope, 0, _PRETRAINED),
-    *_rows("modelscope", "snapshot_download model_file_download dataset_snapshot_download", names.modelscope, 0,
+    *_rows("modelscope", "snapshot_download model_file_download "
+                         "dataset_snapshot_download", names.modelscope, 0,
            "model_id repo_id", kind="download"),
     *_rows("peft", "from_pretrained", names.hub, 1, "model_id", kind="peft"),
     # functions and classes of packages
@@ -69,9 +73,11 @@ LOADERS: tuple[Loader, ...] = (
            kind="pipeline"),
     *_rows("modelscope", "pipeline", names.modelscope, 1, "model"),
     *_rows("sentence_transformers", "SentenceTransformer", names.sentence, 0, "model_name_or_path"),
-    *_rows("sentence_transformers", "CrossEncoder SparseEncoder", names.hub, 0, "model_name_or_path model_name"),
+    *_rows("sentence_transformers", "CrossEncoder SparseEncoder", names.hub, 0, "model_name_or_path "
+                                                                                "model_name"),
     *_rows("timm", "create_model", names.timm, 0, "model_name", kind="pretrained"),
-    *_rows("torch", "load", names.github, 0, "repo_or_dir", via=".hub.", second=(1, "model"), kind="torch.hub"),
+    *_rows("torch", "load", names.github, 0, "repo_or_dir", via=".hub.", second=(1, "model"),
+        kind="torch.hub"),
     *_rows("torch", "load_state_dict_from_url download_url_to_file load_url", names.bucket, 0, "url"),
     *_rows("whisper whisper_timestamped stable_whisper", "load_model", names.whisper, 0, "name"),
     *_rows("whisperx", "load_model", names.faster_whisper, 0, "whisper_arch"),
@@ -85,7 +91,8 @@ LOADERS: tuple[Loader, ...] = (
     *_rows("lmdeploy", "pipeline", names.hub, 0, "model_path"),
     *_rows("mlx_lm mlx_vlm", "load", names.hub, 0, "path_or_hf_repo"),
     *_rows("ollama", "chat generate pull embed embeddings show push", names.ollama, 0, "model"),
-    *_rows(f"{_LANGCHAIN} langchain_ollama llama_index", "ChatOllama OllamaLLM OllamaEmbeddings Ollama OllamaEmbedding",
+    *_rows(f"{_LANGCHAIN} langchain_ollama llama_index", "ChatOllama OllamaLLM OllamaEmbeddings Ollama "
+                                                         "OllamaEmbedding",
            names.ollama, None, "model model_name"),
     *_rows("open_clip", "create_model_and_transforms create_model create_model_from_pretrained get_tokenizer",
            names.open_clip, 0, "model_name", second=(1, "pretrained")),
@@ -97,16 +104,20 @@ LOADERS: tuple[Loader, ...] = (
     *_rows("llama_index", "HuggingFaceEmbedding HuggingFaceLLM SentenceTransformerRerank", names.hub, 0,
            "model_name model", also=("tokenizer_name",)),
     *_rows("chromadb", "SentenceTransformerEmbeddingFunction", names.sentence, 0, "model_name"),
-    *_rows("haystack", "SentenceTransformersTextEmbedder SentenceTransformersDocumentEmbedder HuggingFaceLocalGenerator "
+    *_rows("haystack", "SentenceTransformersTextEmbedder SentenceTransformersDocumentEmbedder "
+                       "HuggingFaceLocalGenerator "
            "TransformersSimilarityRanker ExtractiveReader", names.sentence, 0, "model"),
     *_rows("fastembed", "TextEmbedding SparseTextEmbedding ImageEmbedding", names.hub, 0, "model_name"),
     *_rows("keybert", "KeyBERT", names.sentence, 0, "model"),
     *_rows("bertopic", "BERTopic", names.sentence, None, "embedding_model"),
-    *_rows("FlagEmbedding", "FlagModel BGEM3FlagModel FlagReranker FlagLLMReranker FlagAutoModel", names.hub, 0,
+    *_rows("FlagEmbedding", "FlagModel BGEM3FlagModel FlagReranker FlagLLMReranker "
+                            "FlagAutoModel", names.hub, 0,
            "model_name_or_path"),
     *_rows("ultralytics", "YOLO RTDETR", names.ultralytics, 0, "model"),
-    *_rows("funasr", "AutoModel", names.modelscope, None, "model", also=("vad_model", "punc_model", "spk_model")),
-    *_rows("trl", "SFTTrainer DPOTrainer GRPOTrainer RewardTrainer KTOTrainer ORPOTrainer", names.hub, 0, "model"),
+    *_rows("funasr", "AutoModel", names.modelscope, None, "model", also=("vad_model", "punc_model",
+        "spk_model")),
+    *_rows("trl", "SFTTrainer DPOTrainer GRPOTrainer RewardTrainer KTOTrainer "
+                  "ORPOTrainer", names.hub, 0, "model"),
     *_rows("flair", "TransformerWordEmbeddings TransformerDocumentEmbeddings", names.hub, 0, "model"),
     *_rows("flair", "load", names.hub, 0, "model_path", via=".models."),
     *_rows("tensorflow_hub", "load KerasLayer", names.bucket, 0, "handle"),
@@ -117,14 +128,16 @@ for _loader in LOADERS:
     BY_NAME[_loader.name] = (*BY_NAME.get(_loader.name, ()), _loader)
 
 # Keywords that name a repository whatever is called; taken only where the value is spelled as a repository.
-GENERIC_KEYWORDS = frozenset(
-    "pretrained_model_name_or_path model_name_or_path base_model_name_or_path hf_model_id hf_repo_id".split()
+GENERIC_KEYWORDS = words(
+    "pretrained_model_name_or_path model_name_or_path base_model_name_or_path hf_model_id hf_repo_id"
 )
 
 # What a Python file must hold to be worth parsing.
-TOKENS = sorted({loader.name for loader in LOADERS} - {"load", "chat", "generate", "pull", "show", "push", "embed",
+TOKENS = sorted({loader.name for loader in LOADERS} - {"load", "chat", "generate", "pull", "show", "push",
+    "embed",
                                                         "Engine", "LLM", "YOLO", "download"})  # fmt: skip
-PACKAGES = sorted({"spacy", "ollama", "vllm", "tensorrt_llm", "sglang", "mlx_lm", "mlx_vlm", "clip", "ultralytics",
+PACKAGES = sorted({"spacy", "ollama", "vllm", "tensorrt_llm", "sglang", "mlx_lm", "mlx_vlm", "clip",
+    "ultralytics",
                    "flair", "tensorflow_hub"})  # fmt: skip
 
 

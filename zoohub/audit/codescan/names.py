@@ -1,4 +1,5 @@
-"""From the words in code to a repository: what a library's short names stand for, and what is no model at all.
+"""From the words in code to a repository: what a library's short names stand for, and what is no model at
+all.
 
 Every namer takes the text of an argument and answers a `Named`: a model, nothing (a local path, a task), or
 a model that cannot be told, with the reason.
@@ -13,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from zoohub import tasks
+from zoohub.audit.words import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +39,18 @@ _FILE = re.compile(
     r"tflite|engine|npz?|model|wav|mp3|flac|png|jpe?g|mp4|html|xml|cfg|ini|sh|safetensors|parquet|vocab|tmp)$",
     re.IGNORECASE,
 )
-# First parts of a path that people give to folders of their own; none of them is an organization that publishes models.
-_FOLDERS = frozenset(
-    "model models output outputs out checkpoint checkpoints ckpt ckpts data dataset datasets runs run results result "
-    "weights tmp temp artifacts artifact cache logs log exp experiments experiment pretrained pretrained_models "
-    "saved saved_models saved_model local path dist build assets src lib bin work workspace home mnt root opt var "
-    "usr dbfs content kaggle drive save saves trained trained_models finetuned resources files test tests".split()
+# First parts of a path that people give to folders of their own; none of them is an organization that
+# publishes models.
+_FOLDERS = words(
+    "model models output outputs out checkpoint checkpoints ckpt ckpts data dataset datasets runs run "
+    "results result "
+    "weights tmp temp artifacts artifact cache logs log exp experiments experiment pretrained "
+    "pretrained_models "
+    "saved saved_models saved_model local path dist build assets src lib bin work workspace home mnt root "
+    "opt var "
+    "usr dbfs content kaggle drive save saves trained trained_models finetuned resources files test tests"
 )
-_NOT_HUB = frozenset(
-    "datasets spaces docs blog papers collections api join login tasks organizations".split()
-)
+_NOT_HUB = words("datasets spaces docs blog papers collections api join login tasks organizations")
 # Names of services behind an API, as routers write them: nothing is loaded, no weights come.
 _SERVICES = re.compile(
     r"(?:openai/(?:gpt-[345]|o[134]|chatgpt|text-|dall-e|tts)|anthropic/|azure/|bedrock/|vertex_ai/|gemini/|"
@@ -99,7 +103,8 @@ def is_local(text: str) -> bool:
 
 
 def hub(text: str) -> Named:
-    """A repository of the hub: `organization/name[@revision]`, an address, or an old name without organization."""
+    """A repository of the hub: `organization/name[@revision]`, an address, or an old name without
+    organization."""
     text = text.strip()
     if found := HUB_URL.match(text):
         organization = found["id"].partition("/")[0]
@@ -193,7 +198,8 @@ def keras_hub(text: str) -> Named:
 
 
 def github(text: str) -> Named:
-    """torch.hub: a repository on GitHub, `owner/name[:branch] [entry point]`, whose code and weights are run."""
+    """torch.hub: a repository on GitHub, `owner/name[:branch] [entry point]`, whose code and weights are
+    run."""
     repository, _, entry = text.partition(" ")
     name, _, branch = repository.partition(":")
     if not is_repository(name):

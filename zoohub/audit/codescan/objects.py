@@ -1,4 +1,5 @@
-"""Values that live in something: attributes of classes and arguments, entries of tables, items of lists, returns."""
+"""Values that live in something: attributes of classes and arguments, entries of tables, items of lists,
+returns."""
 
 from __future__ import annotations
 
@@ -287,7 +288,8 @@ def _constructed(ev: Evaluator, call: ast.Call, name: str, scope: Scope, line: i
 
 
 def _loose(ev: Evaluator, name: str) -> Iterator[Placed]:
-    """An attribute of something unknown: an argparse default of that name, else a field of the one class that has it."""
+    """An attribute of something unknown: an argparse default of that name, else a field of the one class
+    that has it."""
     found = False
     for call, scope in ev.module.found.callers.get(".add_argument", ()):
         flags = [

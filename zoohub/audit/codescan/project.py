@@ -1,4 +1,5 @@
-"""The modules of a scanned tree: parse one when another module's constant asks for it, and keep the last ones."""
+"""The modules of a scanned tree: parse one when another module's constant asks for it, and keep the last
+ones."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ class Project:
         return module
 
     def imported(self, importer: Path, dotted: str) -> tuple[Module, str] | None:
-        """The module in this tree that `dotted` (with leading dots where relative) lies in, and the rest of the name."""
+        """The module in this tree that `dotted` (with leading dots where relative) lies in, and the rest of
+        the name."""
         plain = dotted.lstrip(".")
         parts = plain.split(".") if plain else []
         for folder in self._folders(importer, len(dotted) - len(plain)):

@@ -53,7 +53,8 @@ def _unwrapped(call: ast.Call) -> ast.Call:
 
 
 def _called(ev: Evaluator, function: ast.expr, scope: Scope, line: int) -> tuple[str, str | None]:
-    """The last and the dotted name of what is called; the dotted one only where the last can be a loader's."""
+    """The last and the dotted name of what is called; the dotted one only where the last can be a
+    loader's."""
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     if isinstance(function, ast.Name) and name not in loaders.BY_NAME:
         given = ev.bindings(name, scope, line)
@@ -119,7 +120,8 @@ class _Call:
         return True
 
     def without_model(self) -> Iterator[ModelUse]:
-        """`pipeline("task")` takes the library's default; any other call without the argument loads nothing."""
+        """`pipeline("task")` takes the library's default; any other call without the argument loads
+        nothing."""
         task = argument(self.call, 0, ("task",))
         if self.loader.kind == "pipeline" and task is not None and not _unpacks(self.call):
             for value in self.ev.values(task, self.scope, self.call.lineno):

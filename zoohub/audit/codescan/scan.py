@@ -1,4 +1,5 @@
-"""Scan a tree: which files are worth reading, reading them in several processes, putting the results together."""
+"""Scan a tree: which files are worth reading, reading them in several processes, putting the results
+together."""
 
 from __future__ import annotations
 
@@ -10,13 +11,14 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from zoohub.audit.codescan import configs, loaders, names, python, requirements, shell
+from zoohub.audit.codescan import configs, loaders, python, requirements, shell
 from zoohub.audit.codescan.notebook import Notebook
 from zoohub.audit.codescan.project import LARGEST, Project
 from zoohub.audit.codescan.uses import CodeScan, ModelUse, Unread
+from zoohub.audit.words import words
 
-_SKIPPED = frozenset(
-    "__pycache__ node_modules .git .hg .svn .tox .nox .mypy_cache .ruff_cache .pytest_cache .eggs".split()
+_SKIPPED = words(
+    "__pycache__ node_modules .git .hg .svn .tox .nox .mypy_cache .ruff_cache .pytest_cache .eggs"
 )
 _PYTHON = frozenset((".py", ".pyw"))
 _CONFIGS = frozenset((".yaml", ".yml", ".json", ".toml"))
@@ -31,8 +33,10 @@ _WORTH_PYTHON = re.compile(
     b"|".join(
         [re.escape(token.encode()) for token in loaders.TOKENS]
         + [rb"\b(?:import|from) +" + package.encode() for package in loaders.PACKAGES]
-        + [rb"\bhub\.load", rb"(?:huggingface\.co|hf\.co|hf-mirror\.com)/[\w.\-]+/[\w.\-]+/(?:resolve|raw|blob)",
-           rb"api-inference", *(word.encode() for word in loaders.GENERIC_KEYWORDS), rb"[a-z]{2}_core_\w+_(?:sm|md|lg|trf)"]
+        + [rb"\bhub\.load",
+            rb"(?:huggingface\.co|hf\.co|hf-mirror\.com)/[\w.\-]+/[\w.\-]+/(?:resolve|raw|blob)",
+           rb"api-inference", *(word.encode() for word in loaders.GENERIC_KEYWORDS),
+               rb"[a-z]{2}_core_\w+_(?:sm|md|lg|trf)"]
     )
 )  # fmt: skip
 _NOT_CODE = (b">>>", b"...", b"#", b"def ", b"async def ")
@@ -42,7 +46,8 @@ _WORTH_CONFIG = re.compile(rb"[\w.\-]/[\w.\-]|model|MODEL")
 def scan(path: str | Path, *, processes: int = 2) -> CodeScan:
     """Every model that the code at `path` (a file or a folder) uses.
 
-    Nothing is run or imported. A file that cannot be parsed is listed in `unread` and the scan goes on. Python files
+    Nothing is run or imported. A file that cannot be parsed is listed in `unread` and the scan goes on.
+    Python files
     without a word that loads a model are not parsed, so errors in them are not seen.
 
     Raises:
@@ -73,7 +78,7 @@ def _files(root: str) -> Iterator[str]:
 
 
 def _kind(name: str) -> str:
-    suffix = os.path.splitext(name)[1].lower()
+    suffix = Path(name).suffix.lower()
     if suffix in _PYTHON:
         return "python"
     if suffix == ".ipynb":
@@ -92,7 +97,9 @@ _scanner: _Scanner | None = None
 
 def _begin(base: Path) -> None:
     global _scanner
-    gc.set_threshold(100_000)  # syntax trees are many small objects; looking for circles in them takes half the time
+    gc.set_threshold(
+        100_000
+    )  # syntax trees are many small objects; looking for circles in them takes half the time
     _scanner = _Scanner(base)
 
 
@@ -151,7 +158,7 @@ class _Scanner:
             return list(python.uses(self.project.read(path, content), shown)) if worth else []
         if kind == "notebook":
             return self.notebook(path, shown, content)
-        if len(content) > configs.LARGEST or not _WORTH_CONFIG.search(content) and kind != "requirements":
+        if len(content) > configs.LARGEST or (not _WORTH_CONFIG.search(content) and kind != "requirements"):
             return []
         text = content.decode("utf-8-sig", errors="replace")
 
@@ -184,13 +191,14 @@ class _Scanner:
             found.append(replace(use, cell=cell, line=line))
         variables: dict[str, str] = {}
         for cell, line, command in notebook.shell:
-            for use in shell.command_uses(command, shown, line, variables):
-                found.append(replace(use, cell=cell))
+            uses = shell.command_uses(command, shown, line, variables)
+            found += [replace(use, cell=cell) for use in uses]
         return found
 
 
 def _worth_parsing(content: bytes) -> bool:
-    """Whether a word that loads a model stands outside comments, examples and the definition of such a function."""
+    """Whether a word that loads a model stands outside comments, examples and the definition of such a
+    function."""
     for found in _WORTH_PYTHON.finditer(content):
         start = content.rfind(b"\n", 0, found.start()) + 1
         before = content[start : found.start()].lstrip()

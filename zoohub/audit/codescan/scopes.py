@@ -13,8 +13,10 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 class Binding(NamedTuple):
     """A place that gives a name its value.
 
-    kind: `value` (node is the expression), `item` (one of the items of node), `part` (node unpacked, `extra` is the
-    index), `parameter` (extra: index), `function`, `class`, `import` (node is None, `extra` is the dotted name, with
+    kind: `value` (node is the expression), `item` (one of the items of node), `part` (node unpacked, `extra`
+    is the
+    index), `parameter` (extra: index), `function`, `class`, `import` (node is None, `extra` is the dotted
+    name, with
     leading dots where relative), `other`. `sure`: it always happens when the body of its scope runs.
     """
 
@@ -191,12 +193,17 @@ class _Walk:
 
 _HANDLERS: dict[type, Any] = {
     ast.FunctionDef: _Walk.function, ast.AsyncFunctionDef: _Walk.function, ast.Lambda: _Walk.function,
-    ast.ClassDef: _Walk.klass, ast.Assign: _Walk.assign, ast.AnnAssign: _Walk.assign, ast.NamedExpr: _Walk.assign,
-    ast.AugAssign: _Walk.augmented, ast.For: _Walk.loop, ast.AsyncFor: _Walk.loop, ast.comprehension: _Walk.loop,
-    ast.ListComp: _Walk.comprehension, ast.SetComp: _Walk.comprehension, ast.GeneratorExp: _Walk.comprehension,
-    ast.DictComp: _Walk.comprehension, ast.With: _Walk.context, ast.AsyncWith: _Walk.context, ast.If: _Walk.branch,
+    ast.ClassDef: _Walk.klass, ast.Assign: _Walk.assign, ast.AnnAssign: _Walk.assign,
+        ast.NamedExpr: _Walk.assign,
+    ast.AugAssign: _Walk.augmented, ast.For: _Walk.loop, ast.AsyncFor: _Walk.loop,
+        ast.comprehension: _Walk.loop,
+    ast.ListComp: _Walk.comprehension, ast.SetComp: _Walk.comprehension,
+        ast.GeneratorExp: _Walk.comprehension,
+    ast.DictComp: _Walk.comprehension, ast.With: _Walk.context, ast.AsyncWith: _Walk.context,
+        ast.If: _Walk.branch,
     ast.While: _Walk.branch, ast.Try: _Walk.branch, ast.TryStar: _Walk.branch, ast.Match: _Walk.branch,
-    ast.Import: _Walk.imports, ast.ImportFrom: _Walk.imports_from, ast.Call: _Walk.call, ast.Constant: _Walk.constant,
+    ast.Import: _Walk.imports, ast.ImportFrom: _Walk.imports_from, ast.Call: _Walk.call,
+        ast.Constant: _Walk.constant,
     ast.Expr: _Walk.statement, ast.Name: lambda *_: None, ast.Pass: lambda *_: None,
 }  # fmt: skip
 

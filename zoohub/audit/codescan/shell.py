@@ -10,15 +10,21 @@ from zoohub.audit.codescan import names
 from zoohub.audit.codescan.names import Named
 from zoohub.audit.codescan.text import addresses, use
 from zoohub.audit.codescan.uses import ModelUse
+from zoohub.audit.words import words
 
 # Options whose value is a model, whatever program they are given to.
-OPTIONS = frozenset(
+OPTIONS = words(
     "--model --model-id --model_id --model-name --model_name --model-path --model_path --model_name_or_path "
-    "--model-name-or-path --pretrained_model_name_or_path --pretrained-model-name-or-path --base-model --base_model "
-    "--base_model_name_or_path --tokenizer --tokenizer_name --tokenizer-name --repo-id --repo_id --hf-repo --hf_repo -hf -hfr "
-    "--embedding-model --embedding_model --reranker --speculative-model --speculative_model --draft-model --draft_model "
-    "--adapter_name_or_path --adapter --lora-model --lora_model --lora-path --pretrained --teacher_model --student_model "
-    "--reward_model --ref_model --controlnet_model_name_or_path --vae_model_name_or_path --checkpoint --model-dir".split()
+    "--model-name-or-path --pretrained_model_name_or_path --pretrained-model-name-or-path --base-model "
+    "--base_model "
+    "--base_model_name_or_path --tokenizer --tokenizer_name --tokenizer-name --repo-id --repo_id --hf-repo "
+    "--hf_repo -hf -hfr "
+    "--embedding-model --embedding_model --reranker --speculative-model --speculative_model --draft-model "
+    "--draft_model "
+    "--adapter_name_or_path --adapter --lora-model --lora_model --lora-path --pretrained --teacher_model "
+    "--student_model "
+    "--reward_model --ref_model --controlnet_model_name_or_path --vae_model_name_or_path --checkpoint "
+    "--model-dir"
 )
 # Variables whose value is a model: MODEL, MODEL_ID, HF_MODEL_NAME, BASE_MODEL, EMBEDDING_MODEL_ID ...
 VARIABLE = re.compile(
@@ -28,7 +34,7 @@ _ASSIGNMENT = re.compile(
     r"(?:export\s+|local\s+|readonly\s+|declare\s+(?:-\w+\s+)?)?([A-Za-z_]\w*)=(.*)", re.DOTALL
 )
 _REFERENCE = re.compile(r"\$(?:\{(\w+)(?::?[-=]([^}]*))?\}|(\w+))")
-_KEYWORDS = frozenset("RUN CMD ENTRYPOINT ENV ARG".split())
+_KEYWORDS = words("RUN CMD ENTRYPOINT ENV ARG")
 _HEREDOC = re.compile(r"<<-?\s*['\"]?(\w+)['\"]?")
 
 # words that begin a command -> namer; the model is the first word after them that is no option
@@ -52,7 +58,8 @@ Runner = Callable[[str, int], Iterator[ModelUse]]
 def uses(text: str, path: str, python: Runner, dockerfile: bool = False) -> Iterator[ModelUse]:
     """Every use in a script; `python` reads Python code that stands within it, from a line on."""
     variables: dict[str, str] = {}
-    for number, command in _commands(text, python_lines := []):
+    python_lines: list[tuple[int, str]] = []
+    for number, command in _commands(text, python_lines):
         if dockerfile:
             command = _instruction(command)
         yield from command_uses(command, path, number, variables, python)
@@ -139,9 +146,7 @@ def _first_word(
         return
 
 
-_SWITCHES = frozenset(
-    "--quiet --resume-download --force-download --local-dir-use-symlinks --no-cache-dir --user".split()
-)
+_SWITCHES = words("--quiet --resume-download --force-download --local-dir-use-symlinks --no-cache-dir --user")
 
 
 def _commands(text: str, python_lines: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 class ModelUse:
     """One place in code that loads a model.
 
-    `model` is the id (`org/name`, `pypi:name`, ...), or None where the code does not say it; `reason` then says why,
+    `model` is the id (`org/name`, `pypi:name`, ...), or None where the code does not say it; `reason` then
+    says why,
     else what was done to get from the words in the code to the id. `call` is what loads it
-    (`transformers.pipeline`, `key base_model`, `ollama pull`), `text` the words as found. `line` counts from 1; in a
+    (`transformers.pipeline`, `key base_model`, `ollama pull`), `text` the words as found. `line` counts from
+    1; in a
     notebook it is the line of the cell with that number.
     """
 
@@ -42,7 +44,8 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class CodeScan:
-    """The result: uses in order of path and line, files that could not be read, and how much was looked at."""
+    """The result: uses in order of path and line, files that could not be read, and how much was looked
+    at."""
 
     uses: tuple[ModelUse, ...] = ()
     unread: tuple[Unread, ...] = ()

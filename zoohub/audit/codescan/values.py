@@ -1,6 +1,8 @@
-"""What a text in the code can be: through variables, constants of other modules, f-strings, defaults and call sites.
+"""What a text in the code can be: through variables, constants of other modules, f-strings, defaults and
+call sites.
 
-This does not run code. An expression has one or several possible values; each is a text, a thing that names no model
+This does not run code. An expression has one or several possible values; each is a text, a thing that names
+no model
 (a path, None), or a hole with the reason why it is not known.
 """
 
@@ -14,6 +16,7 @@ from typing import Any
 from zoohub.audit.codescan import objects
 from zoohub.audit.codescan.project import Module
 from zoohub.audit.codescan.scopes import Binding, Scope
+from zoohub.audit.words import words
 
 MOST = 32  # possible values followed per expression
 DEEPEST = 24  # steps from one expression to another
@@ -22,7 +25,8 @@ LONGEST = 500  # expressions looked at for one argument of one call
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One possible value: `text` where known; else a hole with a `reason`, `soft` where a caller or the environment
+    """One possible value: `text` where known; else a hole with a `reason`, `soft` where a caller or the
+    environment
     decides (so that a default beside it is the answer); neither text nor reason: it names no model."""
 
     text: str | None = None
@@ -31,16 +35,17 @@ class Value:
 
 
 NOTHING = Value()
-_SAME = frozenset("strip rstrip lstrip lower upper as_posix encode decode".split())
-_PATHS = frozenset("Path PurePath abspath realpath expanduser dirname mkdtemp resolve getcwd snapshot_download "
-                   "hf_hub_download cached_download".split())  # fmt: skip
-_DEFAULTS = frozenset("get getenv pop setdefault".split())
-_FIELDS = frozenset("field Field Option Argument Param CharField StrField".split())
+_SAME = words("strip rstrip lstrip lower upper as_posix encode decode")
+_PATHS = words("Path PurePath abspath realpath expanduser dirname mkdtemp resolve getcwd snapshot_download "
+                   "hf_hub_download cached_download")  # fmt: skip
+_DEFAULTS = words("get getenv pop setdefault")
+_FIELDS = words("field Field Option Argument Param CharField StrField")
 
 
 @dataclass(slots=True)
 class Trail:
-    """The way to a value: the expressions that are being looked at (against circles) and how many there were."""
+    """The way to a value: the expressions that are being looked at (against circles) and how many there
+    were."""
 
     seen: set[int] = field(default_factory=set)
     steps: int = 0
@@ -59,7 +64,8 @@ class Evaluator:
         self.trail = trail or Trail()
 
     def values(self, node: ast.expr | None, scope: Scope, line: int) -> tuple[Value, ...]:
-        """The possible values of `node`, seen from `scope` at `line`; without doubles, in order of finding."""
+        """The possible values of `node`, seen from `scope` at `line`; without doubles, in order of
+        finding."""
         if node is None:
             return ()
         if self.trail.closed(node):
@@ -81,7 +87,8 @@ class Evaluator:
         return tuple(value for binding in bindings for value in self.bound(binding, node.id, line))
 
     def bindings(self, name: str, scope: Scope | None, line: int) -> list[Binding]:
-        """The places that can have given `name` its value, nearest scope first, as of `line` within that scope."""
+        """The places that can have given `name` its value, nearest scope first, as of `line` within that
+        scope."""
         start = scope
         while scope is not None:
             found = scope.names.get(name)
@@ -254,7 +261,8 @@ class Evaluator:
         return _concatenated(pieces)
 
     def looked_up(self, node: ast.Call, scope: Scope, line: int) -> tuple[Value, ...]:
-        """`os.environ.get("X", "default")`, `settings.get("model", "default")`, or an entry of a known table."""
+        """`os.environ.get("X", "default")`, `settings.get("model", "default")`, or an entry of a known
+        table."""
         default = argument(node, 1, ("default",))
         known: list[Value] = []
         if isinstance(node.func, ast.Attribute) and node.args:
@@ -272,14 +280,15 @@ def argument(call: ast.Call, position: int | None, keywords: tuple[str, ...]) ->
         for given in call.keywords:
             if given.arg == keyword:
                 return given.value
-    if position is not None and 0 <= position < len(call.args):
-        if not any(isinstance(item, ast.Starred) for item in call.args[: position + 1]):
-            return call.args[position]
-    return None
+    if position is None or not 0 <= position < len(call.args):
+        return None
+    starred = any(isinstance(item, ast.Starred) for item in call.args[: position + 1])
+    return None if starred else call.args[position]
 
 
 def _as_of(bindings: list[Binding], line: int) -> list[Binding]:
-    """Those that can hold at `line`: back to the last one that surely ran. None before it: all (a loop, a recursion)."""
+    """Those that can hold at `line`: back to the last one that surely ran. None before it: all (a loop, a
+    recursion)."""
     found: list[Binding] = []
     for binding in sorted((b for b in bindings if b.line <= line), key=lambda b: -b.line):
         found.append(binding)

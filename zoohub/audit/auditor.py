@@ -30,9 +30,11 @@ def audit(
     code: str | Path | None = None,
     today: date | None = None,
 ) -> AuditReport:
-    """May these models be used under the policy? With `code`, also the models that the code at that path uses.
+    """May these models be used under the policy? With `code`, also the models that the code at that path
+    uses.
 
-    `policy` is a built-in name, a file or None for the one in force; `registry` None opens the user's own. A model in no
+    `policy` is a built-in name, a file or None for the one in force; `registry` None opens the user's own. A
+    model in no
     registry is a finding, as its license is not known. `today` decides which waivers still hold.
 
     Raises:
@@ -55,10 +57,13 @@ def audit(
 def _about_code(judge: Judge, scanned: CodeScan) -> Iterable[Finding]:
     for use in scanned.unresolved:
         issue = judge.issue("model-unresolved", f"{use.call} loads a model that the code does not name",
-                            f"{use.reason}.", "Name the model in the code, or write a waiver for it.")  # fmt: skip
+                            f"{use.reason}.", "Name the model in the code, or write a waiver for "
+                                              "it.")  # fmt: skip
         yield _finding(issue, "?", use.where)
     for unread in scanned.unread:
-        issue = judge.issue("code-unread", f"could not be read: {unread.reason}", "Models in it were not seen.", "Mend it.")
+        issue = judge.issue(
+            "code-unread", f"could not be read: {unread.reason}", "Models in it were not seen.", "Mend it."
+        )
         yield _finding(issue, "?", f"{unread.path}:{unread.line}")
 
 
@@ -75,15 +80,41 @@ class Auditor:
         where = uses[0].where if uses else ""
         record = model if isinstance(model, ModelRecord) else self._find(model)
         if record is None:
-            issue = self.judge.issue("model-unknown", "it is in no registry here", "Its license is not known.",
+            issue = self.judge.issue("model-unknown", "it is in no registry here", "Its license is not "
+                                                                                   "known.",
                                      "Add it: zoo sync, or audit its folder.")  # fmt: skip
-            findings = self._ruled(str(model), [_finding(issue, str(model), where)])
+            findings = self.ruled(str(model), [_finding(issue, str(model), where)])
             return ModelAudit(str(model), None, UNKNOWN, (), findings, tuple(uses))
         kin = _Kin(record, self.registry)
         own = record.license or UNKNOWN
-        issues = dict.fromkeys([*self.judge.license(own), *self._inherited(record, own, kin)])
-        found = [_finding(issue, record.id, self._evidence(record, issue, kin)) for issue in issues]
-        return ModelAudit(record.id, record, own, tuple(sorted(kin.inherited)), self._ruled(record.id, found), tuple(uses))
+        named = lineage.misnamed(record.id, kin.inherited)
+        unstated = any(base.relation is None for base in record.base_models)
+        issues = [
+            *self.issues(own, kin.inherited, named, circle=kin.circle, unstated=unstated),
+            *self._badge(record, kin),
+        ]
+        found = [
+            self.finding(issue, record.id, self._evidence(record, issue, kin))
+            for issue in dict.fromkeys(issues)
+        ]
+        inherited = tuple(sorted(kin.inherited))
+        return ModelAudit(record.id, record, own, inherited, self.ruled(record.id, found), tuple(uses))
+
+    def issues(
+        self, own: str, inherited: frozenset[str], misnamed: tuple[str, ...], *, circle: bool, unstated: bool
+    ) -> Iterable[Issue]:
+        """All that stands against a model in this situation, whatever its name."""
+        yield from self.judge.license(own)
+        if circle:
+            yield self.judge.issue("lineage-cycle", "its stated lineage goes in a circle",
+                                   "No model is made from itself; one of the statements is wrong.",
+                                   "Correct the cards.")  # fmt: skip
+        if unstated:
+            yield self.judge.issue("relation-unknown", "how it was made from its base is not stated",
+                                   "All terms of the base are taken to bind it.",
+                                   "State base_model_relation in its card.")  # fmt: skip
+        if inherited:
+            yield from lineage.issues(self.judge, own, inherited, misnamed)
 
     def _find(self, model: str) -> ModelRecord | None:
         try:
@@ -93,28 +124,18 @@ class Auditor:
         except AmbiguousModel as error:
             return self.registry.find(error.choices[0].removeprefix("hub:"))
 
-    def _inherited(self, record: ModelRecord, own: str, kin: _Kin) -> Iterable[Issue]:
-        if kin.circle:
-            yield self.judge.issue("lineage-cycle", "its stated lineage goes in a circle",
-                                   "No model is made from itself; one of the statements is wrong.", "Correct the cards.")  # fmt: skip
-        if any(base.relation is None for base in record.base_models):
-            yield self.judge.issue("relation-unknown", "how it was made from its base is not stated",
-                                   "All terms of the base are taken to bind it.", "State base_model_relation in its card.")  # fmt: skip
-        if kin.inherited:
-            yield from lineage.issues(self.judge, own, kin.inherited, lineage.misnamed(record.id, kin.inherited))
-            yield from self._badge(record, kin)
-
     def _badge(self, record: ModelRecord, kin: _Kin) -> Iterable[Issue]:
         """A text that must be shown: looked for where the card lies at hand."""
         card = Path(record.id.removeprefix("folder:")) / "README.md"
         if record.source != "folder" or not card.is_file() or card.stat().st_size > 4 << 20:
             return
         text = card.read_text(encoding="utf-8", errors="replace").lower()
-        for license in sorted(kin.inherited):
-            for issue in self.judge.license(license):
+        for each in sorted(kin.inherited):
+            for issue in self.judge.license(each):
                 shown = issue.what.partition(": ")[2]
                 if issue.term == "badge" and shown.lower() not in text:
-                    yield self.judge.issue("badge", f"its card does not show: {shown}", issue.why, issue.fix, license,
+                    yield self.judge.issue("badge", f"its card does not show: "
+                                                    f"{shown}", issue.why, issue.fix, each,
                                            issue.clause)  # fmt: skip
 
     def _evidence(self, record: ModelRecord, issue: Issue, kin: _Kin) -> str:
@@ -122,14 +143,23 @@ class Auditor:
             return kin.way_to(issue.license)
         return stated(record)
 
-    def _ruled(self, model: str, findings: list[Finding]) -> tuple[Finding, ...]:
+    @staticmethod
+    def finding(issue: Issue, model: str, evidence: str) -> Finding:
+        """An issue as a finding of one model."""
+        return _finding(issue, model, evidence)
+
+    def ruled(self, model: str, findings: list[Finding]) -> tuple[Finding, ...]:
         """Findings after the rules that name the model, and after waivers."""
         rule = self.policy.model_rule(model)
         if rule and rule.severity == "allow":
-            findings = [replace(finding, severity="allow", why=f"{finding.why} Allowed by rule: {rule.reason}")
+            findings = [replace(finding, severity="allow", why=f"{finding.why} Allowed by rule: "
+                                                               f"{rule.reason}")
                         for finding in findings]  # fmt: skip
         elif rule:
-            findings = [Finding(model, "denied-by-rule", rule.severity, f"a rule names {rule.pattern}", rule.reason), *findings]
+            findings = [
+                Finding(model, "denied-by-rule", rule.severity, f"a rule names {rule.pattern}", rule.reason),
+                *findings,
+            ]
         result = []
         for finding in findings:
             result += self._waived(model, finding) if finding.severity != "allow" else [finding]
@@ -143,7 +173,8 @@ class Auditor:
             return [replace(finding, severity="allow", why=why)]
         ended = [Finding(model, "waiver-expired", self.policy.term("waiver-expired")[0],
                          f"the waiver of {waiver.owner} ended on {waiver.until}", waiver.reason,
-                         f"policy {self.policy.name}", "Renew it or choose another model.") for waiver in waivers]  # fmt: skip
+                         f"policy {self.policy.name}", "Renew it or choose another "
+                                                       "model.") for waiver in waivers]  # fmt: skip
         return [finding, *ended]
 
 
@@ -174,7 +205,9 @@ class _Kin:
                     waiting.append(found)
         graph = Graph()
         for each in order:
-            edges = [(numbers.get(base.id.lower(), -1), base.relation == "distilled") for base in each.base_models]
+            edges = [
+                (numbers.get(base.id.lower(), -1), base.relation == "distilled") for base in each.base_models
+            ]
             graph.add(graph.own(each.license or UNKNOWN), edges)
         burdens, circle = graph.inherited()
         self.inherited = graph.sets.members[burdens[0]]
@@ -206,20 +239,35 @@ class _Kin:
 def stated(record: ModelRecord) -> str:
     """What the license statement of a record rests on."""
     if record.license_evidence:
-        return "; ".join(f"{item.kind} {item.where}: {item.text or record.license}" for item in record.license_evidence)
+        return "; ".join(
+            f"{item.kind} {item.where}: {item.text or record.license}" for item in record.license_evidence
+        )
     raw = record.license_raw or record.license_name
     return f"declared: {raw}" if raw else "no license is declared"
 
 
 def _finding(issue: Issue, model: str, evidence: str) -> Finding:
-    return Finding(model, issue.term, issue.severity, issue.what, issue.why, evidence, issue.fix, issue.license, issue.clause)
+    return Finding(
+        model,
+        issue.term,
+        issue.severity,
+        issue.what,
+        issue.why,
+        evidence,
+        issue.fix,
+        issue.license,
+        issue.clause,
+    )
 
 
 # --- in the flow ------------------------------------------------------------------------------------
 
 
-def verdict(record: ModelRecord, policy: str | Path | Policy | None = None, registry: Registry | None = None) -> str:
-    """deny, review or allow for one model; cheap. Without `registry`, a model made from others is at best `review`,
+def verdict(
+    record: ModelRecord, policy: str | Path | Policy | None = None, registry: Registry | None = None
+) -> str:
+    """deny, review or allow for one model; cheap. Without `registry`, a model made from others is at best
+    `review`,
     because its bases' terms are not looked at.
 
     Raises:
@@ -238,7 +286,8 @@ def verdict(record: ModelRecord, policy: str | Path | Policy | None = None, regi
 def enforce(record: ModelRecord, operation: str, registry: Registry | None = None) -> tuple[Finding, ...]:
     """Stand in the way of `operation` ("pull", "finetune") where the policy in force denies it.
 
-    Returns the findings to warn of (severity review). Without a policy in force nothing is refused or warned of.
+    Returns the findings to warn of (severity review). Without a policy in force nothing is refused or warned
+    of.
 
     Raises:
         PolicyDenied: the policy denies it; its findings say why.
@@ -269,6 +318,7 @@ def _in_force() -> Policy:
 
 @lru_cache(maxsize=8)
 def _loaded(name: str, changed: int) -> Policy:
+    del changed  # only a key of the cache
     return load(name)
 
 
