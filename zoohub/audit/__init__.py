@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from zoohub.audit.auditor import audit as audit
     from zoohub.audit.auditor import enforce as enforce
     from zoohub.audit.auditor import verdict as verdict
-    from zoohub.audit.codescan import scan as scan_code
+    from zoohub.audit.codescan.scan import scan as scan_code
     from zoohub.audit.policy import Policy as Policy
     from zoohub.audit.policy import load as load_policy
     from zoohub.audit.report import AuditReport as AuditReport

@@ -106,7 +106,7 @@ class Graph:
             found = self._reaching[bound] = self.sets.number(kept)
         return found
 
-    def _groups(self) -> Iterator[list[int]]:
+    def _groups(self) -> Iterator[list[int]]:  # noqa: C901 - one algorithm, told in one piece
         """Groups of models that reach each other, bases first (Tarjan's algorithm, without recursion)."""
         count = len(self.licenses)
         starts, bases = self.starts, self.bases

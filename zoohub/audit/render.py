@@ -31,7 +31,8 @@ def html(report: AuditReport) -> str:
     """The audit as one HTML page that needs nothing else."""
     rows = "\n".join(
         f'<tr><td class="{model.verdict}">{_SIGNS[model.verdict]}</td><td>{escape(model.model)}</td>'
-        f"<td>{escape(model.license)}</td><td>{escape(', '.join(model.inherited))}</td><td>{escape(_used(model))}</td></tr>"
+        f"<td>{escape(model.license)}</td><td>{escape(', '.join(model.inherited))}</td>"
+        f"<td>{escape(_used(model))}</td></tr>"
         for model in report.models
     )
     sections = "\n".join(
@@ -56,7 +57,8 @@ def _item(finding: Finding) -> str:
     evidence = f"<br><small>evidence: {escape(finding.evidence)}</small>" if finding.evidence else ""
     fix = f"<br><small>to do: {escape(finding.fix)}</small>" if finding.fix else ""
     words = f"{escape(finding.what)}. {escape(finding.why)}"
-    return f'<li><b class="{finding.severity}">{finding.severity}</b> <code>{finding.term}</code> {words}{evidence}{fix}</li>'
+    head = f'<b class="{finding.severity}">{finding.severity}</b> <code>{finding.term}</code>'
+    return f"<li>{head} {words}{evidence}{fix}</li>"
 
 
 def _used(model: ModelAudit) -> str:

@@ -21,8 +21,10 @@ KEY = re.compile(
     r"|(?:pretrained|hf|huggingface)(?:_[a-z]+)*|_name_or_path|name_or_path|base_model_name_or_path|repo_id|hf_repo|model_repo|from_pretrained"
 )
 # Keys that look alike and name something else.
-_NOT = re.compile(r".*(?:repo_url|repository|model_type|model_class|model_config|model_family|repo_type|data_repo|dataset_repo"
-                  r"|docker_repo|image_repo|git_repo|github_repo|ecr_repo)")  # fmt: skip
+_NOT = re.compile(
+    r".*(?:repo_url|model_type|model_class|model_config|model_family|repo_type|data_repo|dataset_repo|docker_repo"
+    r"|image_repo|git_repo|github_repo|ecr_repo)"
+)
 _COMMAND_KEYS = words("command cmd args entrypoint run script scripts shell commands")
 LARGEST = 2 << 20  # bytes; a larger config is data (a vocabulary, a lock file)
 
@@ -86,11 +88,11 @@ def _environment(value: str) -> tuple[str, str] | None:
 
 def _argument_lists(found: Iterator[tuple[list[str], int]], path: str) -> Iterator[ModelUse]:
     """`["--model", "org/name"]`: a command line written as a list."""
-    for words, line in found:
-        for option, value in pairwise(words):
+    for given, line in found:
+        for option, value in pairwise(given):
             if option in shell.OPTIONS:
                 yield from use(path, line, f"option {option}", value, names.hub(value))
-        for word in words:
+        for word in given:
             option, equals, value = word.partition("=")
             if equals and option in shell.OPTIONS:
                 yield from use(path, line, f"option {option}", value, names.hub(value))
