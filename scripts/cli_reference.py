@@ -19,7 +19,7 @@ def render() -> str:
         "",
     ]
     parts += _block(zoo, "zoo", None)
-    root = click.Context(zoo, info_name="zoo", max_content_width=100, terminal_width=100)
+    root = click.Context(zoo, info_name="zoo", terminal_width=100, **zoo.context_settings)
     for name in COMMANDS:
         command = zoo.get_command(root, name)
         assert command is not None, name
@@ -37,7 +37,8 @@ def _walk(command: click.Command, name: str, parent: click.Context) -> list[str]
 
 
 def _block(command: click.Command, name: str, parent: click.Context | None) -> list[str]:
-    ctx = click.Context(command, info_name=name, parent=parent, max_content_width=100, terminal_width=100)
+    settings = {**zoo.context_settings, **command.context_settings}  # as main() makes them, -h included
+    ctx = click.Context(command, info_name=name, parent=parent, terminal_width=100, **settings)
     return [f"## {ctx.command_path}", "", "```text", command.get_help(ctx), "```", ""]
 
 

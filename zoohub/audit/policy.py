@@ -336,8 +336,8 @@ class _Reader:
 
 
 TEMPLATE = """\
-# Which models may we use? Checked by: zoo policy check FILE   In force: ZOO_POLICY=FILE or
-$ZOO_HOME/policy.yaml
+# Which models may we use? Checked by: zoo policy check FILE
+# In force: ZOO_POLICY=FILE or $ZOO_HOME/policy.yaml
 name: {name}
 extends: {base}             # commercial, research or permissive-only
 
@@ -351,12 +351,12 @@ what: [use, serve, finetune]   # use, modify, redistribute, finetune, distill, t
 
 unknown: review             # or deny; what is unknown is never allowed
 
-rules:                      # license: id, group, kind or pattern; term: see docs/audit.md; model: id or
-pattern
+# A rule names a license (id, group, kind or pattern), a term (see docs/audit.md) or a model (id or pattern).
+rules:
   - term: share_alike
     severity: review        # deny, review or allow
     reason: What we make from the model may have to be published alike.
 
-waivers: []                 # - {{model: org/name, term: license-unknown, owner: Jo Doe, until: 2027-06-30,
-reason: Why}}
+# - {{model: org/name, term: license-unknown, owner: Jo Doe, until: 2027-06-30, reason: Why}}
+waivers: []
 """
