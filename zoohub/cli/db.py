@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from zoohub.cli.output import emit, format_option, human_bytes
@@ -49,3 +51,29 @@ def info(format: str) -> None:
         facts["size"] = human_bytes(facts["size"])
     rows = [facts] if format == "json" else [{"fact": name, "value": value} for name, value in facts.items()]
     emit(rows, ("fact", "value"), format)
+
+
+@db.command()
+@click.argument("source")
+@click.argument("target")
+def copy(source: str, target: str) -> None:
+    """Copy a registry into an empty database: zoo db copy sqlite:///old.db postgresql+psycopg://user@host/db."""
+    from tqdm import tqdm
+
+    from zoohub.registry import Registry
+    from zoohub.registry.upkeep import copy as copy_rows
+
+    with (
+        Registry.open(source, catalog=False) as old,
+        Registry.open(target, catalog=False) as new,
+        old.connection() as reading,
+        new.connection() as writing,
+        tqdm(unit=" rows", disable=None) as bar,
+    ):
+        counts = copy_rows(reading, writing, lambda table, rows: _show(bar, table, rows))
+    click.echo(f"{counts['models']} models copied.", err=True)
+
+
+def _show(bar: Any, table: str, rows: int) -> None:
+    bar.set_description(f"{table} {rows}", refresh=False)
+    bar.update(min(rows, 5000))

@@ -26,6 +26,7 @@ FIND, VET, USE, SHARE, HOUSE = "Find", "Vet", "Use", "Share", "House-keeping"
 COMMANDS: dict[str, Entry] = {
     "search": Entry(FIND, "search", "Search the registry by text and facets."),
     "show": Entry(FIND, "search", "All that is known of one model."),
+    "lineage": Entry(FIND, "alias", "What a model was made from, and what was made from it."),
     "tasks": Entry(FIND, "search", "The task vocabulary, in English and Chinese."),
     "serve": Entry(SHARE, "zoohub.hub.cli", "Serve a private hub that the Hugging Face clients talk to."),
     "hub": Entry(SHARE, "zoohub.hub.cli", "Look after a hub: users, tokens, the store."),
@@ -36,6 +37,9 @@ COMMANDS: dict[str, Entry] = {
     "embed": Entry(USE, "predict", "Vectors of files, folders, texts."),
     "audit": Entry(VET, "audit", "May we use it? Models, a registry or code under a policy."),
     "policy": Entry(VET, "policy", "Write, check and show policies."),
+    "history": Entry(VET, "alias", "What changed of a model: license, base models, gating, existence."),
+    "changes": Entry(VET, "alias", "What changed in the registry since a day."),
+    "alias": Entry(USE, "alias", "Names that stand for a model: set, list, remove."),
     "completion": Entry(HOUSE, "completion", "Shell completion for bash, zsh and fish."),
     "card": Entry(VET, "card", "Model cards: show, check, write, mend."),
     "license": Entry(VET, "license", "What a license grants and asks; which license a text is."),

@@ -20,7 +20,7 @@ from zoohub.registry.tokens import VERSION, index_tokens
 _POPULARITY = f"(coalesce(downloads, -1) + 1) * {LIKES_RANGE} + coalesce(likes, -1) + 1"
 _CHUNK = 500  # parameters of one IN (...)
 
-_CROWD = 500  # models in a row without a gap
+_CROWD = 4000  # models in a row without a gap
 
 Progress = Callable[[int], None]
 T = TypeVar("T")
@@ -237,12 +237,16 @@ class _Slots:
         rows = self._connection.rows(
             "SELECT slot, model FROM ranking WHERE slot >= ? ORDER BY slot LIMIT ?", (slot, _CROWD)
         )
-        row_of = [(source, model) for place, (source, model) in enumerate(rows) if source == slot + place]
-        if len(row_of) == _CROWD:
+        run = [(source, model) for place, (source, model) in enumerate(rows) if source == slot + place]
+        if len(run) == _CROWD:
             raise _Crowded
-        for source, model in reversed(row_of):
+        for source, model in run:
             self.shifted.setdefault(model, source)
-            self._connection.run("UPDATE ranking SET slot = ? WHERE slot = ?", (source + 1, source))
+        # By way of negative slots, so that no two models ever share one.
+        self._connection.run(
+            "UPDATE ranking SET slot = -slot - 1 WHERE slot BETWEEN ? AND ?", (slot, slot + len(run) - 1)
+        )
+        self._connection.run("UPDATE ranking SET slot = -slot WHERE slot < 0")
         return slot
 
     def _one(self, sql: str, value: int) -> int | None:

@@ -16,7 +16,7 @@ class Kin:
     """A model of a lineage tree: `relation` is how it was made; `record` is None where it is not registered.
 
     `children` goes on in the direction that was asked; `again` marks a model that stands elsewhere in the tree
-    already (a cycle, or a second way), `more` how many children were left out.
+    already (a cycle, or a second way).
     """
 
     id: str
@@ -24,25 +24,30 @@ class Kin:
     record: ModelRecord | None = None
     children: list[Kin] = field(default_factory=list)
     again: bool = False
-    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """The bases a model was made from, and the models that were made from it."""
+    """The bases a model was made from, the models that were made from it, and how many of those were left out.
+
+    Models that derive from what was left out are not counted.
+    """
 
     model: ModelRecord
     bases: list[Kin]
     derived: list[Kin]
+    left_out: int = 0
 
 
-def lineage(connection: Connection, record: ModelRecord, *, depth: int = MAX_DEPTH, limit: int = 1000) -> Lineage:
+def lineage(
+    connection: Connection, record: ModelRecord, *, depth: int = MAX_DEPTH, limit: int = 1000
+) -> Lineage:
     """The lineage of a model, at most `depth` steps each way and `limit` models downwards."""
+    key = key_of(record.id)
     with connection.snapshot():
-        seen = {key_of(record.id)}
-        bases = _bases(connection, record, seen, depth)
-        derived = _derived(connection, key_of(record.id), {key_of(record.id)}, depth, [limit])
-        return Lineage(record, bases, derived)
+        bases = _bases(connection, record, {key}, depth)
+        descent = _Descent(connection, key, limit)
+        return Lineage(record, bases, descent.of(key, depth), descent.left_out)
 
 
 def _bases(connection: Connection, record: ModelRecord, seen: set[str], depth: int) -> list[Kin]:
@@ -58,22 +63,31 @@ def _bases(connection: Connection, record: ModelRecord, seen: set[str], depth: i
     return found
 
 
-def _derived(connection: Connection, key: str, seen: set[str], depth: int, budget: list[int]) -> list[Kin]:
-    """Breadth first within each level, the most popular first."""
-    rows = connection.rows(
-        "SELECT m.doc, l.relation, m.key FROM lineage l JOIN models m ON m.pk = l.model "
-        "LEFT JOIN ranking r ON r.model = m.pk WHERE l.base = ? ORDER BY coalesce(r.slot, 1000000000000), m.pk",
-        (key,),
-    )
-    found = []
-    for doc, relation, child_key in rows[: max(budget[0], 0)]:
-        record = unpack(doc)
-        found.append(Kin(record.id, relation, record, again=child_key in seen))
-    budget[0] -= len(found)
-    fresh = [kin for kin in found if not kin.again]
-    seen.update(key_of(kin.id) for kin in fresh)
-    for kin in fresh if depth > 1 else ():
-        kin.children = _derived(connection, key_of(kin.id), seen, depth - 1, budget)
-    if found and len(rows) > len(found):
-        found[-1].more = len(rows) - len(found)
-    return found
+class _Descent:
+    """The models derived from one, until the limit is reached."""
+
+    def __init__(self, connection: Connection, key: str, limit: int) -> None:
+        self._connection = connection
+        self._seen = {key}
+        self._budget = limit
+        self.left_out = 0
+
+    def of(self, key: str, depth: int) -> list[Kin]:
+        """The models made from `key`, the most popular first, each with its own."""
+        rows = self._connection.rows(
+            "SELECT m.key, m.doc, l.relation FROM lineage l JOIN models m ON m.pk = l.model "
+            "LEFT JOIN ranking r ON r.model = m.pk WHERE l.base = ? ORDER BY r.slot, m.pk",
+            (key,),
+        )
+        taken = rows[: self._budget]
+        self.left_out += len(rows) - len(taken)
+        self._budget -= len(taken)
+        found = []
+        for child, doc, relation in taken:
+            record = unpack(doc)
+            found.append((child, Kin(record.id, relation, record, again=child in self._seen)))
+            self._seen.add(child)
+        for child, kin in found:
+            if depth > 1 and not kin.again:
+                kin.children = self.of(child, depth - 1)
+        return [kin for _, kin in found]

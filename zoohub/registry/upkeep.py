@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
+from zoohub.errors import UsageError
 from zoohub.registry import database, unfinished
-from zoohub.registry.database import Connection
+from zoohub.registry.database import Connection, Row
 from zoohub.registry.index import get_meta
 from zoohub.registry.tokens import VERSION
 
@@ -51,3 +54,48 @@ def faults(connection: Connection) -> list[str]:
     if row and row[0]:
         found.append(f"{row[0]} models are not in the index.")
     return found + database.differences(connection.url)
+
+
+def copy(source: Connection, target: Connection, progress: Callable[[str, int], None] | None = None) -> dict[str, int]:
+    """Copy every row of a registry into an empty one, in one transaction; table -> rows.
+
+    Raises:
+        UsageError: the target holds models, aliases or evidence already.
+    """
+    columns = {table: _columns(table) for table in TABLES}
+    counts: dict[str, int] = {}
+    with source.snapshot(), target.write():
+        for table in ("models", "aliases", "evidence", "history"):
+            if target.one(f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608  # a name of ours
+                raise UsageError(f"{database.public_url(target.url)} is not empty.", "Copy into a new database.")
+        for table in TABLES:
+            target.run(f"DELETE FROM {table}")  # noqa: S608  # a name of ours
+            names = ", ".join(columns[table])
+            counts[table] = 0
+            rows = source.stream(f"SELECT {names} FROM {table}")  # noqa: S608  # names of ours
+            for part in _parts(rows):
+                target.insert(table, columns[table], part)
+                counts[table] += len(part)
+                if progress:
+                    progress(table, counts[table])
+        _renumber(target)
+    return counts
+
+
+def _columns(table: str) -> list[str]:
+    from zoohub.registry.schema import metadata
+
+    return [column.name for column in metadata.tables[table].columns]
+
+
+def _parts(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while part := list(islice(rows, 5000)):
+        yield part
+
+
+def _renumber(target: Connection) -> None:
+    """Let PostgreSQL's sequences go on after the copied keys; SQLite does so by itself."""
+    for table in ("licenses", "models", "history", "evidence") if not target.sqlite else ():
+        target.one(
+            f"SELECT setval(pg_get_serial_sequence('{table}', 'pk'), coalesce((SELECT max(pk) FROM {table}), 0) + 1, false)"  # noqa: S608, E501  # names of ours
+        )
