@@ -4,13 +4,17 @@ from sqlalchemy import Connection
 
 from alembic import context
 from zoohub import settings
-from zoohub.registry.database import is_sqlite, schema_transaction, sqlite_path
+from zoohub.registry.database import is_ours, is_sqlite, schema_transaction, sqlite_path
 from zoohub.registry.schema import metadata
 
 
 def run(connection: Connection) -> None:
     context.configure(
-        connection=connection, target_metadata=metadata, render_as_batch=True, transactional_ddl=True
+        connection=connection,
+        target_metadata=metadata,
+        include_object=is_ours,
+        render_as_batch=True,
+        transactional_ddl=True,
     )
     with context.begin_transaction():
         context.run_migrations()

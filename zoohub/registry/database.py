@@ -258,10 +258,14 @@ def differences(url: str) -> list[str]:
     from zoohub.registry.schema import metadata
 
     with schema_transaction(url) as connection:
-        # Tables of the hub are declared, and compared, on a floor above.
-        options = {"target_metadata": metadata, "include_name": lambda name, *_: not str(name).startswith("hub_")}
+        options = {"target_metadata": metadata, "include_object": is_ours}
         context = MigrationContext.configure(connection, opts=options)
         return [str(difference) for difference in compare_metadata(context, metadata)]
+
+
+def is_ours(thing: Any, name: str | None, kind: str, reflected: bool, declared: Any) -> bool:
+    """Whether alembic should compare it: tables that only floors above declare are theirs to compare."""
+    return not (kind == "table" and reflected and declared is None)
 
 
 def alembic_config() -> Config:

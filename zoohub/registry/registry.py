@@ -13,7 +13,7 @@ from typing import Any as Anything
 
 from zoohub import settings
 from zoohub.errors import AmbiguousModel, InvalidModelId, ModelNotFound, suggest
-from zoohub.registry import aliases, database, evidence, history, lineage, results, upkeep, writing
+from zoohub.registry import aliases, database, evidence, history, lineage, results, tokens, upkeep, writing
 from zoohub.registry.aliases import Alias
 from zoohub.registry.database import Connection, Pool
 from zoohub.registry.encoding import key_of, unpack
@@ -184,13 +184,13 @@ class Registry:
         return found[0]
 
     def _near(self, text: str) -> list[str]:
-        """Registered ids that look like `text`, the popular ones first among equals."""
-        name = text.rsplit("/", 1)[-1]
-        found = [record.id for record in self.search(Query(text=name, limit=20))]
-        if not found:
-            words = " OR ".join(part for part in name.replace("_", "-").split("-") if len(part) > 2)
-            found = [record.id for record in self.search(Query(text=words, limit=200))] if words else []
-        return suggest(text, found)
+        """Registered ids that look like `text`."""
+        author, _, name = text.rpartition("/")
+        beginnings = " OR ".join(part[:4] for part in tokens.split(name) if len(part) > 2)
+        asked = [Query(text=name), Query(text=beginnings), Query(author=(author,))]
+        useful = [query for query in asked if query.text.strip() or author]
+        found = [record.id for query in useful for record in self.search(replace(query, limit=100))]
+        return suggest(text, dict.fromkeys(found))
 
     # --- searching ------------------------------------------------------------------------------
 
