@@ -340,6 +340,17 @@ def test_the_stored_token_goes_to_the_hub_it_is_for(hub: TinyHub, monkeypatch: p
     assert sent == {"Bearer hf_for_this_endpoint"}
 
 
+def test_a_redirect_to_another_host_is_followed_without_the_token(
+    hub: TinyHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with TinyHub(hub.models) as elsewhere:
+        hub.cdn = elsewhere.url.replace("127.0.0.1", "localhost")
+        assert (fetch() / WEIGHTS).read_bytes() == hub.models["me/model"][WEIGHTS]
+        assert elsewhere.requests
+        assert {headers.get("authorization") for _, _, headers in elsewhere.requests} == {None}
+
+
 def test_mirrors_are_tried_in_order_and_get_no_token(hub: TinyHub, monkeypatch: pytest.MonkeyPatch) -> None:
     with TinyHub(hub.models) as mirror, TinyHub({}) as empty:
         monkeypatch.setenv("HF_TOKEN", "hf_secret")

@@ -33,6 +33,7 @@ class TinyHub:
     def __init__(self, models: dict[str, dict[str, bytes]]) -> None:
         self.models = models
         self.faults: dict[str, list[tuple[str, float]]] = defaultdict(list)
+        self.cdn: str | None = None  # the address that files are redirected to, as the real hub does
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.served: dict[str, int] = defaultdict(int)
         self.server = _Server(("127.0.0.1", 0), self._handler())
@@ -79,6 +80,12 @@ class TinyHub:
                         return
                 elif found := re.fullmatch(r"/(.+?)/resolve/([^/]+)/(.+)", path):
                     model, _, name = found.groups()
+                    if hub.cdn:
+                        self.send_response(302)
+                        self.send_header("Location", hub.cdn + self.path)
+                        self.send_header("Content-Length", "0")
+                        self.end_headers()
+                        return
                     if name in hub.models.get(model, {}):
                         self._file(hub.models[model][name], name)
                         return
