@@ -25,7 +25,7 @@ from zoohub.hub.limits import LoginGuard, RateLimit
 from zoohub.hub.middleware import EncodedSlashes, Metrics, Observe, log
 from zoohub.hub.openapi import describe, unique_id
 from zoohub.hub.service import Hub
-from zoohub.hub.web import account, models, search
+from zoohub.hub.web import account, models, search, tools
 from zoohub.hub.web.render import View
 
 FLUSH_EVERY = 10.0
@@ -98,7 +98,7 @@ def _add_routes(app: FastAPI) -> None:
         app.include_router(files.resolve_router, prefix=prefix, tags=["download"])
         app.include_router(lfs.router, prefix=prefix, tags=["upload"])
     # Pages come last: the page of a model is any path of one or two parts.
-    for pages in (search.static_router, search.router, account.router, models.router):
+    for pages in (search.static_router, search.router, tools.router, account.router, models.router):
         app.include_router(pages)
 
 

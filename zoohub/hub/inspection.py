@@ -24,7 +24,7 @@ from zoohub.hub.config import Config
 from zoohub.hub.errors import BadRequest, PolicyRefused
 from zoohub.hub.repos import HEADS
 from zoohub.hub.verdicts import judge
-from zoohub.registry import LicenseEvidence, ModelFile, ModelRecord
+from zoohub.registry import LicenseEvidence, ModelFile, ModelRecord, Registry
 
 WHOLE = 4 << 20  # files up to here are laid out whole
 MOST_PICKLE = 2 << 30  # larger ones are not scanned, and said to be so
@@ -38,8 +38,8 @@ _LICENSES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING", "lice
 class Inspector:
     """Looks at a plan; refuses, flags or blocks as the configuration says."""
 
-    def __init__(self, config: Config, blobs: Blobs) -> None:
-        self.config, self.blobs = config, blobs
+    def __init__(self, config: Config, blobs: Blobs, registry: Registry) -> None:
+        self.config, self.blobs, self.registry = config, blobs, registry
 
     def __call__(self, plan: Plan) -> Inspection:
         """The report on a plan.
@@ -63,7 +63,7 @@ class Inspector:
         """The policy's word on a model: raises, adds to the flags, or returns why reading is blocked."""
         if self.config.on_deny == "ignore":
             return None
-        found = judge(record, self.config.policy)
+        found = judge(record, self.config.policy, self.registry)
         if found.verdict != "deny":
             return None
         reasons = "; ".join(found.reasons[:5]) or found.license

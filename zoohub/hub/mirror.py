@@ -109,7 +109,7 @@ class Mirror:
             raise BadRequest("The upstream hub answered for another repository than it was asked for")
         entries = dict(entries_of(info.get("siblings") or []))
         record = self._record(info) if type == "model" else None
-        found = judge(record, self.config.policy) if record else None
+        found = judge(record, self.config.policy, self.hub.registry) if record else None
         blocked = None
         if found is not None and found.verdict == "deny" and self.config.on_deny in ("block", "refuse"):
             blocked = "license policy: " + ("; ".join(found.reasons[:5]) or found.license)

@@ -11,6 +11,7 @@ from zoohub.errors import UsageError
 from zoohub.hub.config import Config
 from zoohub.hub.middleware import configure_logs
 from zoohub.hub.service import Hub
+from zoohub.registry.database import is_sqlite
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -22,10 +23,15 @@ def serve(config: Config, say: Callable[[str], None]) -> None:
     """Serve until stopped; requests that run are finished first.
 
     Raises:
-        UsageError: several workers on SQLite files that cannot carry them.
+        UsageError: several workers on SQLite, where writers of other processes would wait too long.
     """
     import uvicorn
 
+    if config.workers > 1 and is_sqlite(config.database_url):
+        raise UsageError(
+            "Several workers need PostgreSQL.",
+            "Name one: ZOO_HUB_DATABASE=postgresql+psycopg://... or --workers 1",
+        )
     hub = Hub(config)
     try:
         first_admin(hub, say)

@@ -61,7 +61,9 @@ class Hub:
         self.blobs = Blobs(self.db, self.storage, self.incoming, config.disk_reserve)
         self.accounts = Accounts(self.db)
         self.repos = Repos(self.db, login_required=config.login_required)
-        self.commits = Commits(self.repos, self.blobs, config.quota or None, Inspector(config, self.blobs))
+        self.commits = Commits(
+            self.repos, self.blobs, config.quota or None, Inspector(config, self.blobs, self.registry)
+        )
         self.xet = XetIngest(self.blobs)
         self.mirror = Mirror(self)
         self.signer = Signer(self.db.secret())

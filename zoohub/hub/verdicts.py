@@ -1,13 +1,18 @@
-"""May this model be used? The license's own answers, and the verdict of the policy in force."""
+"""May this model be used? The license's own answers, and the verdict of the policy in force with its reasons."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from zoohub import audit as auditing
 from zoohub.cards import licenses
-from zoohub.registry import ModelRecord
+from zoohub.errors import HubError
+from zoohub.registry import ModelRecord, Registry
 
 SHOWN = ("commercial", "modify", "redistribute", "finetune", "train_on_outputs")
+POLICIES = ("commercial", "permissive-only", "research")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +28,50 @@ class Judgment:
     reasons: tuple[str, ...] = ()
 
 
-def judge(record: ModelRecord, policy: str = "") -> Judgment:  # noqa: ARG001
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """The verdict on one model with its reasons."""
+
+    id: str
+    verdict: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The verdict on several models."""
+
+    verdict: str
+    models: tuple[Audited, ...]
+
+
+def judge(record: ModelRecord, policy: str, registry: Registry) -> Judgment:
     """The judgment on a model; unknown answers stay unknown."""
     found = licenses.get(record.license)
     answers = tuple((operation, found.answer(operation)) for operation in SHOWN)
     conditions = tuple(dict.fromkeys(condition.text for condition in found.conditions if condition.text))
-    return Judgment(record.license, found.name, record.license_link or found.url, answers, conditions)
+    audited = Audited(record.id, "", ())
+    if hasattr(auditing, "audit"):
+        audited = audit_models([record], policy, registry).models[0]
+    url = record.license_link or found.url
+    safe = url if url and url.startswith(("https://", "http://")) else None
+    return Judgment(
+        record.license, found.name, safe, answers, conditions, audited.verdict or None, audited.reasons
+    )
+
+
+def audit_models(models: Sequence[str | ModelRecord], policy: str, registry: Registry) -> Report:
+    """The audit of several models under a policy; "" is the one in force.
+
+    Raises:
+        PolicyError: there is no such policy.
+    """
+    if not hasattr(auditing, "audit"):
+        raise HubError("This build of zoohub has no license audit.")
+    report = auditing.audit(models, policy or None, registry)
+    found = tuple(Audited(item.model, item.verdict, _reasons(item)) for item in report.models)
+    return Report(report.verdict, found)
+
+
+def _reasons(audited: Any) -> tuple[str, ...]:
+    return tuple(f"{finding.what}: {finding.why}" for finding in audited.findings)

@@ -1,0 +1,431 @@
+"""The hub measured side by side: downloads against nginx, uploads against the disk, the API and pages at scale.
+
+python benchmarks/hub.py [download|upload|memory|dedup|api ...] [--folder DIR] [--size MB] [--models N]
+
+Everything runs on loopback. nginx must be installed for `download`. Each figure is the median of `--repeat` runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TOKEN = "zoo_benchmark_" + "t" * 30
+MB = 1 << 20
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(port: int) -> None:
+    for _ in range(600):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("the server did not start")
+
+
+@contextmanager
+def hub(folder: Path, **settings: str) -> Iterator[tuple[str, int]]:
+    """A hub as a process; yields its address and process id."""
+    port = free_port()
+    env = {**os.environ, "ZOO_HOME": str(folder), "ZOO_HUB_ADMIN_TOKEN": TOKEN, "PYTHONPATH": str(ROOT),
+           "ZOO_HUB_CATALOG": "false", "ZOO_HUB_RATE": "0"}  # fmt: skip
+    env |= {f"ZOO_HUB_{key.upper()}": value for key, value in settings.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log").open("wb") as log:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "zoohub.cli", "serve", "--port", str(port)],
+            env=env,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            wait_for(port)
+            yield f"http://127.0.0.1:{port}", running.pid
+        finally:
+            running.send_signal(signal.SIGTERM)
+            running.wait(30)
+
+
+@contextmanager
+def nginx(root: Path) -> Iterator[str]:
+    """nginx over a folder; yields its address."""
+    port = free_port()
+    work = root.parent / "nginx"
+    work.mkdir(exist_ok=True)
+    (work / "conf").write_text(
+        f"{'user root;' if os.geteuid() == 0 else ''} worker_processes 1; pid {work}/pid; error_log {work}/log; events {{}}\n"
+        f"http {{ sendfile on; access_log off; client_body_temp_path {work}/b; proxy_temp_path {work}/p;\n"
+        f"fastcgi_temp_path {work}/f; uwsgi_temp_path {work}/u; scgi_temp_path {work}/s;\n"
+        f"server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n"
+    )
+    running = subprocess.Popen(["nginx", "-c", str(work / "conf"), "-g", "daemon off;"])
+    try:
+        wait_for(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        running.terminate()
+        running.wait(10)
+
+
+def client(url: str, cache: Path, code: str, *args: str, **extra: str) -> float:
+    """Run client code in a process of its own; returns the seconds that the code says it took."""
+    env = {**os.environ, "HF_ENDPOINT": url, "HF_TOKEN": TOKEN, "HF_HOME": str(cache / "hf"),
+           "HF_XET_CACHE": str(cache / "xet"), "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+           "HF_HUB_DISABLE_UPDATE_CHECK": "1", **extra}  # fmt: skip
+    shutil.rmtree(cache, ignore_errors=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *args], env=env, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return float(done.stdout.split()[-1])
+
+
+UPLOAD = """
+import sys, time
+from huggingface_hub import HfApi
+api = HfApi()
+api.create_repo(sys.argv[1], exist_ok=True)
+began = time.perf_counter()
+api.upload_folder(repo_id=sys.argv[1], folder_path=sys.argv[2])
+print(time.perf_counter() - began)
+"""
+SNAPSHOT = """
+import sys, time
+from huggingface_hub import snapshot_download
+began = time.perf_counter()
+snapshot_download(sys.argv[1])
+print(time.perf_counter() - began)
+"""
+PLAIN = """
+import sys, time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from huggingface_hub import get_session
+base, out = sys.argv[1], Path(sys.argv[2])
+out.mkdir(parents=True)
+names = sys.argv[3].split(",")
+def fetch(name):
+    # What snapshot_download asks for a file: its headers, then its bytes in pieces of 10 MiB.
+    get_session().head(f"{base}/{name}")
+    with get_session().stream("GET", f"{base}/{name}") as answer, (out / name).open("wb") as file:
+        for chunk in answer.iter_bytes(chunk_size=10 << 20):
+            file.write(chunk)
+began = time.perf_counter()
+with ThreadPoolExecutor(8) as pool:
+    list(pool.map(fetch, names))
+print(time.perf_counter() - began)
+"""
+
+
+def write_random(path: Path, size: int, seed: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = random.Random(seed)
+    with path.open("wb") as out:
+        for _ in range(size // MB):
+            out.write(rng.randbytes(MB))
+
+
+def rounds(count: int, *measures) -> list[list[float]]:
+    """Run each measure in turn, `count` times, so that noise falls on all alike."""
+    times: list[list[float]] = [[] for _ in measures]
+    for _ in range(count):
+        for number, measure in enumerate(measures):
+            times[number].append(measure())
+    return times
+
+
+def curl(url: str) -> float:
+    began = time.perf_counter()
+    subprocess.run(["curl", "-sf", "-o", "/dev/null", url], check=True)
+    return time.perf_counter() - began
+
+
+def download(folder: Path, size: int, repeat: int) -> dict[str, float]:
+    """One large and 1,000 small files from the hub and from nginx."""
+    big, small = folder / "big", folder / "small"
+    write_random(big / "w.bin", size * MB)
+    for number in range(1000):
+        write_random(small / f"{number:04}.txt", 0)
+        (small / f"{number:04}.txt").write_text(f"{number} " * 500)
+    with hub(folder / "home") as (url, _), nginx(folder) as plain:
+        client(url, folder / "c", UPLOAD, "admin/big", str(big))
+        client(url, folder / "c", UPLOAD, "admin/small", str(small))
+        names = ",".join(path.name for path in small.iterdir())
+        figures = {}
+        raw = rounds(
+            repeat, lambda: curl(f"{url}/admin/big/resolve/main/w.bin"), lambda: curl(f"{plain}/big/w.bin")
+        )
+        for name, repo, files in (("big", "admin/big", "w.bin"), ("small", "admin/small", names)):
+            ours, theirs = rounds(
+                repeat,
+                lambda repo=repo: client(url, folder / "c", SNAPSHOT, repo),
+                lambda name=name, files=files: client(
+                    plain, folder / "c", PLAIN, f"{plain}/{name}", str(folder / "c" / "out"), files
+                ),
+            )
+            figures[f"{name}: hub seconds"] = statistics.median(ours)
+            figures[f"{name}: nginx seconds"] = statistics.median(theirs)
+            figures[f"{name}: hub / nginx throughput"] = statistics.median(theirs) / statistics.median(ours)
+        figures["big by curl: hub MB/s"] = size / statistics.median(raw[0])
+        figures["big by curl: nginx MB/s"] = size / statistics.median(raw[1])
+        return figures
+
+
+def upload(folder: Path, size: int, repeat: int) -> dict[str, float]:
+    """One large file by Xet and by LFS, against writing and hashing it on the disk."""
+    source = folder / "up" / "w.bin"
+    write_random(source, size * MB)
+
+    def disk() -> float:
+        began, digest = time.perf_counter(), hashlib.sha256()
+        with source.open("rb") as file, (folder / "copy").open("wb") as out:
+            while chunk := file.read(4 * MB):
+                digest.update(chunk)
+                out.write(chunk)
+            out.flush()
+            os.fsync(out.fileno())
+        return time.perf_counter() - began
+
+    def push(**extra: str) -> float:
+        shutil.rmtree(folder / "home", ignore_errors=True)
+        with hub(folder / "home") as (url, _):
+            return client(url, folder / "c", UPLOAD, "admin/up", str(source.parent), **extra)
+
+    xet, lfs, plain = rounds(repeat, push, lambda: push(HF_HUB_DISABLE_XET="1"), disk)
+    base = statistics.median(plain)
+    return {
+        "disk MB/s": size / base, "xet MB/s": size / statistics.median(xet),
+        "lfs MB/s": size / statistics.median(lfs),
+        "xet / disk": base / statistics.median(xet), "lfs / disk": base / statistics.median(lfs),
+    }  # fmt: skip
+
+
+def resident(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def memory(folder: Path, size: int, repeat: int) -> dict[str, float]:
+    """Resident memory of the server while it receives and serves `repeat` files of `size` MB."""
+    source = folder / "up" / "w.bin"
+    peak = 0.0
+    done = threading.Event()
+    with hub(folder / "home") as (url, pid):
+
+        def watch() -> None:
+            nonlocal peak
+            while not done.is_set():
+                peak = max(peak, resident(pid))
+                time.sleep(0.05)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        first = resident(pid)
+        for number in range(repeat):
+            write_random(source, size * MB, number)
+            client(
+                url,
+                folder / "c",
+                UPLOAD,
+                f"admin/m{number}",
+                str(source.parent),
+                HF_HUB_DISABLE_XET=str(number % 2),
+            )
+            curl(f"{url}/admin/m{number}/resolve/main/w.bin")
+        done.set()
+        watcher.join()
+    return {"MB sent each way": size * repeat, "at start MB": first, "peak MB": peak}
+
+
+def dedup(folder: Path, size: int, repeat: int) -> dict[str, float]:
+    """What a second fine-tune adds to the store that changes 1 % of the bytes, in one place and in a hundred."""
+    del repeat
+    source = folder / "up" / "w.bin"
+    write_random(source, size * MB)
+
+    def stored() -> int:
+        return sum(
+            path.stat().st_size for path in (folder / "home" / "hub" / "objects").rglob("*") if path.is_file()
+        )
+
+    figures: dict[str, float] = {}
+    with hub(folder / "home") as (url, _):
+        client(url, folder / "c", UPLOAD, "admin/base", str(source.parent))
+        body = bytearray(source.read_bytes())
+        for label, places in (("one place", 1), ("20 places", 20)):
+            changed, length = bytearray(body), len(body) // 100 // places
+            for number in range(places):
+                at = number * (len(body) // places)
+                changed[at : at + length] = random.Random(f"change {number}").randbytes(length)
+            source.write_bytes(changed)
+            before = stored()
+            env_cache = folder / "c"
+            keep = folder / "kept"
+            shutil.copytree(env_cache / "xet", keep, dirs_exist_ok=True)
+            code = "import shutil, os\nshutil.copytree(os.environ['KEPT'], os.environ['HF_XET_CACHE'], dirs_exist_ok=True)\n"
+            client(url, env_cache, code + UPLOAD, f"admin/tune{places}", str(source.parent), KEPT=str(keep))
+            figures[f"1 % in {label}: added to the store, %"] = 100 * (stored() - before) / len(body)
+    return figures
+
+
+def fill(database: Path, count: int) -> None:
+    """A registry of `count` made-up models with the shape of the real hub's."""
+    sys.path.insert(0, str(ROOT))
+    from zoohub.registry import ModelRecord, Registry
+
+    rng = random.Random(1)
+    tasks = [
+        "text-generation",
+        "text-classification",
+        "image-classification",
+        "fill-mask",
+        "translation",
+        None,
+    ]
+    licenses = ["apache-2.0", "mit", "llama3.2", "cc-by-nc-4.0", "unknown", "unknown", "unknown"]
+    libraries = ["transformers", "diffusers", "sentence-transformers", "timm", None]
+    languages = [("en",), ("zh",), ("en", "fr"), (), ()]
+
+    def records() -> Iterator[ModelRecord]:
+        for number in range(count):
+            yield ModelRecord(
+                id=f"user{number % 50_000}/{rng.choice(['bert', 'llama', 'qwen', 'vit'])}-{number}",
+                author=f"user{number % 50_000}", task=rng.choice(tasks), license=rng.choice(licenses),
+                library=rng.choice(libraries), languages=rng.choice(languages),
+                downloads=int(rng.paretovariate(0.7)), likes=int(rng.paretovariate(1.2)) - 1,
+                updated=f"202{rng.randrange(3, 7)}-0{rng.randrange(1, 10)}-11T00:00:00Z",
+            )  # fmt: skip
+
+    with Registry.open(f"sqlite:///{database}", catalog=False) as registry:
+        registry.add(records())
+
+
+QUERIES = [
+    "/api/models?limit=20&filter=text-generation", "/api/models?limit=20&filter=license:apache-2.0&filter=zh",
+    "/api/models?limit=20&search=qwen&sort=downloads", "/api/models?limit=20&author=user77",
+    "/api/models?limit=20&filter=timm&sort=likes", "/api/models?limit=20&search=bert&filter=fill-mask",
+    "/api/models?limit=20&sort=lastModified&filter=transformers", "/api/models?limit=20",
+]  # fmt: skip
+PAGES = [
+    "/search",
+    "/search?q=qwen",
+    "/search?task=text-generation",
+    "/search?q=bert&license=mit",
+    "/search?language=zh",
+]
+
+
+def load(url: str, paths: list[str], clients: int, seconds: float, rate: float | None) -> dict[str, float]:
+    """Requests from `clients` connections; with `rate`, that many a second in all, else as fast as they come."""
+    code = LOAD
+    args = [url, json.dumps(paths), str(clients), str(seconds), str(rate or 0)]
+    done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+LOAD = """
+import asyncio, json, sys, time
+from urllib.parse import urlsplit
+url, paths, clients, seconds, rate = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5])
+parts = urlsplit(url)
+times, bad = [], 0
+async def visit(number):
+    global bad
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    pause = clients / rate if rate else 0
+    await asyncio.sleep(pause * number / clients)
+    end, at, turn = time.perf_counter() + seconds, time.perf_counter(), number
+    while time.perf_counter() < end:
+        began = time.perf_counter()
+        writer.write(f"GET {paths[turn % len(paths)]} HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n".encode())
+        head = await reader.readuntil(b"\\r\\n\\r\\n")
+        fields = dict(line.split(b": ", 1) for line in head.lower().split(b"\\r\\n")[1:] if b": " in line)
+        await reader.readexactly(int(fields[b"content-length"]))
+        times.append(time.perf_counter() - began)
+        bad += not head.startswith(b"HTTP/1.1 200")
+        turn += 1
+        at += pause
+        if pause:
+            await asyncio.sleep(max(0, at - time.perf_counter()))
+    writer.close()
+async def main():
+    await asyncio.gather(*(visit(number) for number in range(clients)))
+    times.sort()
+    pick = lambda share: round(1000 * times[min(int(len(times) * share), len(times) - 1)], 2)
+    print(json.dumps({"requests/s": round(len(times) / seconds), "p50 ms": pick(0.5), "p95 ms": pick(0.95), "p99 ms": pick(0.99), "errors": bad}))
+asyncio.run(main())
+"""
+
+
+def api(folder: Path, models: int, seconds: float) -> dict[str, float]:
+    """`GET /api/models` with filters and the search page over `models` rows."""
+    home = folder / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "registry.db").exists():
+        fill(home / "registry.db", models)
+    figures: dict[str, float] = {}
+    with hub(home) as (url, _):
+        load(url, QUERIES + PAGES, 4, 2, None)
+        for label, paths, clients, rate in (
+            ("api, 50 clients, 500 a second", QUERIES, 50, 500.0),
+            ("api, 50 clients, full speed", QUERIES, 50, None),
+            ("search page, 4 clients, 20 a second", PAGES, 4, 20.0),
+        ):  # fmt: skip
+            for key, value in load(url, paths, clients, seconds, rate).items():
+                figures[f"{label}: {key}"] = value
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", nargs="*", default=["download", "upload", "memory", "dedup", "api"])
+    parser.add_argument("--folder", type=Path, help="where to work; kept. Default: a temporary folder")
+    parser.add_argument("--size", type=int, default=1024, help="MB of the large file")
+    parser.add_argument("--models", type=int, default=1_000_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=10)
+    args = parser.parse_args()
+    for what in args.what:
+        with tempfile.TemporaryDirectory(prefix="zoo-bench-") as temporary:
+            folder = (args.folder / what) if args.folder else Path(temporary)
+            folder.mkdir(parents=True, exist_ok=True)
+            if what == "api":
+                figures = api(folder, args.models, args.seconds)
+            else:
+                figures = {"download": download, "upload": upload, "memory": memory, "dedup": dedup}[what](
+                    folder, args.size, args.repeat
+                )
+        for key, value in figures.items():
+            print(f"{what}  {key}: {value:.4g}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
