@@ -1,8 +1,8 @@
-"""The hub measured side by side: downloads against nginx, uploads against the disk, the API and pages at scale.
+"""The hub measured: downloads against nginx, uploads against the disk, the API and pages at scale.
 
 python benchmarks/hub.py [download|upload|memory|dedup|api ...] [--folder DIR] [--size MB] [--models N]
 
-Everything runs on loopback. nginx must be installed for `download`. Each figure is the median of `--repeat` runs.
+Everything runs on loopback. nginx must be installed for `download`. Figures are medians of `--repeat` runs.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TOKEN = "zoo_benchmark_" + "t" * 30
 MB = 1 << 20
+SHA = "a" * 40
 
 
 def free_port() -> int:
@@ -71,15 +72,20 @@ def hub(folder: Path, **settings: str) -> Iterator[tuple[str, int]]:
 
 @contextmanager
 def nginx(root: Path) -> Iterator[str]:
-    """nginx over a folder; yields its address."""
+    """nginx over a folder that is laid out as a hub answers; yields its address."""
     port = free_port()
     work = root.parent / "nginx"
     work.mkdir(exist_ok=True)
+    user = "user root;" if os.geteuid() == 0 else ""
+    places = " ".join(f"{kind}_temp_path {work}/{kind};" for kind in ("proxy", "fastcgi", "uwsgi", "scgi"))
     (work / "conf").write_text(
-        f"{'user root;' if os.geteuid() == 0 else ''} worker_processes 1; pid {work}/pid; error_log {work}/log; events {{}}\n"
-        f"http {{ sendfile on; access_log off; client_body_temp_path {work}/b; proxy_temp_path {work}/p;\n"
-        f"fastcgi_temp_path {work}/f; uwsgi_temp_path {work}/u; scgi_temp_path {work}/s;\n"
-        f"server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n"
+        f"{user} worker_processes 1; pid {work}/pid; error_log {work}/log; events {{}}\n"
+        f"http {{ sendfile on; access_log off; client_body_temp_path {work}/body; {places}\n"
+        f"server {{ listen 127.0.0.1:{port}; root {root}; default_type application/json;\n"
+        f"location ~ ^/(?<repo>[^/]+/[^/]+)/resolve/[^/]+/(?<file>.*)$ {{\n"
+        f"  add_header X-Repo-Commit {SHA}; try_files /$repo/$file =404; }}\n"
+        f"location ~ ^/api/models/(?<repo>[^/]+/[^/]+)/(?<kind>revision|tree)/ {{\n"
+        f"  try_files /$repo.$kind =404; }} }} }}\n"
     )
     running = subprocess.Popen(["nginx", "-c", str(work / "conf"), "-g", "daemon off;"])
     try:
@@ -88,6 +94,20 @@ def nginx(root: Path) -> Iterator[str]:
     finally:
         running.terminate()
         running.wait(10)
+
+
+def lay_out(root: Path, repo: str, files: Path) -> None:
+    """Files and the two answers that `snapshot_download` asks for, as nginx serves them."""
+    target = root / repo
+    shutil.copytree(files, target)
+    names = sorted(path.name for path in files.iterdir())
+    info = {"id": repo, "sha": SHA, "siblings": [{"rfilename": name} for name in names]}
+    tree = [
+        {"type": "file", "path": name, "oid": "0" * 40, "size": (files / name).stat().st_size}
+        for name in names
+    ]
+    (root / f"{repo}.revision").write_text(json.dumps(info))
+    (root / f"{repo}.tree").write_text(json.dumps(tree))
 
 
 def client(url: str, cache: Path, code: str, *args: str, **extra: str) -> float:
@@ -120,25 +140,6 @@ began = time.perf_counter()
 snapshot_download(sys.argv[1])
 print(time.perf_counter() - began)
 """
-PLAIN = """
-import sys, time
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from huggingface_hub import get_session
-base, out = sys.argv[1], Path(sys.argv[2])
-out.mkdir(parents=True)
-names = sys.argv[3].split(",")
-def fetch(name):
-    # What snapshot_download asks for a file: its headers, then its bytes in pieces of 10 MiB.
-    get_session().head(f"{base}/{name}")
-    with get_session().stream("GET", f"{base}/{name}") as answer, (out / name).open("wb") as file:
-        for chunk in answer.iter_bytes(chunk_size=10 << 20):
-            file.write(chunk)
-began = time.perf_counter()
-with ThreadPoolExecutor(8) as pool:
-    list(pool.map(fetch, names))
-print(time.perf_counter() - began)
-"""
 
 
 def write_random(path: Path, size: int, seed: int = 0) -> None:
@@ -165,34 +166,33 @@ def curl(url: str) -> float:
 
 
 def download(folder: Path, size: int, repeat: int) -> dict[str, float]:
-    """One large and 1,000 small files from the hub and from nginx."""
+    """One large and 1,000 small files by `snapshot_download`, from the hub and from nginx."""
     big, small = folder / "big", folder / "small"
     write_random(big / "w.bin", size * MB)
+    small.mkdir()
     for number in range(1000):
-        write_random(small / f"{number:04}.txt", 0)
         (small / f"{number:04}.txt").write_text(f"{number} " * 500)
-    with hub(folder / "home") as (url, _), nginx(folder) as plain:
-        client(url, folder / "c", UPLOAD, "admin/big", str(big))
-        client(url, folder / "c", UPLOAD, "admin/small", str(small))
-        names = ",".join(path.name for path in small.iterdir())
-        figures = {}
-        raw = rounds(
-            repeat, lambda: curl(f"{url}/admin/big/resolve/main/w.bin"), lambda: curl(f"{plain}/big/w.bin")
-        )
-        for name, repo, files in (("big", "admin/big", "w.bin"), ("small", "admin/small", names)):
+    root = folder / "nginx-root"
+    for name in ("big", "small"):
+        lay_out(root, f"admin/{name}", folder / name)
+    figures: dict[str, float] = {}
+    with hub(folder / "home") as (url, _), nginx(root) as plain:
+        for name in ("big", "small"):
+            client(url, folder / "c", UPLOAD, f"admin/{name}", str(folder / name))
+        for name in ("big", "small"):
             ours, theirs = rounds(
                 repeat,
-                lambda repo=repo: client(url, folder / "c", SNAPSHOT, repo),
-                lambda name=name, files=files: client(
-                    plain, folder / "c", PLAIN, f"{plain}/{name}", str(folder / "c" / "out"), files
-                ),
+                lambda name=name: client(url, folder / "c", SNAPSHOT, f"admin/{name}"),
+                lambda name=name: client(plain, folder / "c", SNAPSHOT, f"admin/{name}"),
             )
             figures[f"{name}: hub seconds"] = statistics.median(ours)
             figures[f"{name}: nginx seconds"] = statistics.median(theirs)
             figures[f"{name}: hub / nginx throughput"] = statistics.median(theirs) / statistics.median(ours)
-        figures["big by curl: hub MB/s"] = size / statistics.median(raw[0])
-        figures["big by curl: nginx MB/s"] = size / statistics.median(raw[1])
-        return figures
+        path = "admin/big/resolve/main/w.bin"
+        ours, theirs = rounds(repeat, lambda: curl(f"{url}/{path}"), lambda: curl(f"{plain}/{path}"))
+        figures["big by curl: hub MB/s"] = size / statistics.median(ours)
+        figures["big by curl: nginx MB/s"] = size / statistics.median(theirs)
+    return figures
 
 
 def upload(folder: Path, size: int, repeat: int) -> dict[str, float]:
@@ -264,7 +264,7 @@ def memory(folder: Path, size: int, repeat: int) -> dict[str, float]:
 
 
 def dedup(folder: Path, size: int, repeat: int) -> dict[str, float]:
-    """What a second fine-tune adds to the store that changes 1 % of the bytes, in one place and in a hundred."""
+    """What a second fine-tune adds to the store that changes 1 % of the bytes, in one place and in 20."""
     del repeat
     source = folder / "up" / "w.bin"
     write_random(source, size * MB)
@@ -288,7 +288,8 @@ def dedup(folder: Path, size: int, repeat: int) -> dict[str, float]:
             env_cache = folder / "c"
             keep = folder / "kept"
             shutil.copytree(env_cache / "xet", keep, dirs_exist_ok=True)
-            code = "import shutil, os\nshutil.copytree(os.environ['KEPT'], os.environ['HF_XET_CACHE'], dirs_exist_ok=True)\n"
+            # The client knows what it sent before, as on the machine where the base was made.
+            code = "import os, shutil\nshutil.copytree(os.environ['KEPT'], os.environ['HF_XET_CACHE'])\n"
             client(url, env_cache, code + UPLOAD, f"admin/tune{places}", str(source.parent), KEPT=str(keep))
             figures[f"1 % in {label}: added to the store, %"] = 100 * (stored() - before) / len(body)
     return figures
@@ -342,7 +343,7 @@ PAGES = [
 
 
 def load(url: str, paths: list[str], clients: int, seconds: float, rate: float | None) -> dict[str, float]:
-    """Requests from `clients` connections; with `rate`, that many a second in all, else as fast as they come."""
+    """Requests from `clients` connections; with `rate`, that many a second in all, else as fast as can be."""
     code = LOAD
     args = [url, json.dumps(paths), str(clients), str(seconds), str(rate or 0)]
     done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=True)
@@ -352,7 +353,8 @@ def load(url: str, paths: list[str], clients: int, seconds: float, rate: float |
 LOAD = """
 import asyncio, json, sys, time
 from urllib.parse import urlsplit
-url, paths, clients, seconds, rate = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5])
+url, paths = sys.argv[1], json.loads(sys.argv[2])
+clients, seconds, rate = int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5])
 parts = urlsplit(url)
 times, bad = [], 0
 async def visit(number):
@@ -378,7 +380,8 @@ async def main():
     await asyncio.gather(*(visit(number) for number in range(clients)))
     times.sort()
     pick = lambda share: round(1000 * times[min(int(len(times) * share), len(times) - 1)], 2)
-    print(json.dumps({"requests/s": round(len(times) / seconds), "p50 ms": pick(0.5), "p95 ms": pick(0.95), "p99 ms": pick(0.99), "errors": bad}))
+    shares = {"p50 ms": pick(0.5), "p95 ms": pick(0.95), "p99 ms": pick(0.99)}
+    print(json.dumps({"requests/s": round(len(times) / seconds), **shares, "errors": bad}))
 asyncio.run(main())
 """
 

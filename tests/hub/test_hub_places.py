@@ -1,4 +1,4 @@
-"""Other places: S3 (a local server that speaks it), PostgreSQL with several workers, a path behind a proxy."""
+"""Other places: S3 (a local server that speaks it), PostgreSQL with several workers, behind a proxy."""
 
 from __future__ import annotations
 

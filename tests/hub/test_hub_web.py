@@ -109,7 +109,8 @@ LOOKS = {
 }
 # Contrast of text to what is behind it, by the formula of WCAG 2.
 CONTRAST = """() => {
-  const lum = c => { const [r, g, b] = c.map(v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+  const part = v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const lum = c => { const [r, g, b] = c.map(part);
                      return .2126 * r + .7152 * g + .0722 * b; };
   const rgb = text => (text.match(/[\\d.]+/g) || []).map(Number);
   const behind = e => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor);

@@ -54,8 +54,10 @@ class Database:
     def insert_new(self, connection: Connection, table: Any, values: dict[str, Any]) -> bool:
         """Insert a row unless its key exists; returns whether it was inserted."""
         make = sqlite.insert if self.is_sqlite else postgresql.insert
-        result = connection.execute(make(table).values(**values).on_conflict_do_nothing())
-        return bool(result.rowcount == 1)
+        key = next(iter(table.primary_key.columns))
+        # What comes back tells whether a row was inserted; the drivers' counts do not agree on it.
+        query = make(table).values(**values).on_conflict_do_nothing().returning(key)
+        return connection.execute(query).first() is not None
 
     def secret(self) -> str:
         """The signing key that all workers of this hub share; made on first use."""

@@ -23,6 +23,7 @@ from zoohub.hub.commits import Inspection, Plan
 from zoohub.hub.config import Config
 from zoohub.hub.errors import BadRequest, PolicyRefused
 from zoohub.hub.repos import HEADS
+from zoohub.hub.storage import FolderStorage
 from zoohub.hub.verdicts import judge
 from zoohub.registry import LicenseEvidence, ModelFile, ModelRecord, Registry
 
@@ -31,7 +32,7 @@ MOST_PICKLE = 2 << 30  # larger ones are not scanned, and said to be so
 MOST_HEADER = 100 << 20
 HEAD = 64 << 10
 MOST_FILES = 2000
-_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".onnx")
+_CODE = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".onnx")
 _LICENSES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING", "license.txt", "USE_POLICY.md")
 
 
@@ -94,7 +95,9 @@ class Inspector:
             wanted = blob.size
         elif suffix == ".safetensors":
             wanted = self._header_size(blob)
-        elif changed and suffix in _PICKLES and blob.size <= MOST_PICKLE:
+        elif changed and suffix in _CODE and blob.size <= MOST_PICKLE and self._may_be_code(suffix, blob):
+            if self._link(target, blob):
+                return
             wanted = blob.size
         else:
             wanted = HEAD
@@ -102,6 +105,26 @@ class Inspector:
             for piece in blob.cut(0, min(wanted, blob.size)):
                 out.write(self.blobs.storage.read(piece.key, piece.start, piece.end))
             os.truncate(out.fileno(), blob.size)
+
+    def _may_be_code(self, suffix: str, blob: Blob) -> bool:
+        """Whether the first bytes are such that the rest must be read: a pickle, a zip archive, a graph."""
+        head = self.blobs.read(blob, 0, 8)
+        return (
+            suffix == ".onnx"
+            or head.startswith((b"PK\x03\x04", b"\x93NUMPY", b"\x80"))
+            or head[:1] in b"(c]}"
+        )
+
+    def _link(self, target: Path, blob: Blob) -> bool:
+        """Lay out a whole file without copying it, where it is a file on this disk."""
+        storage = self.blobs.storage
+        if not isinstance(storage, FolderStorage) or len(blob.pieces) != 1 or blob.pieces[0].start:
+            return False
+        place = storage.path(blob.pieces[0].key)
+        if place.stat().st_size != blob.size:
+            return False
+        os.link(place, target)
+        return True
 
     def _header_size(self, blob: Blob) -> int:
         length = int(struct.unpack("<Q", self.blobs.read(blob, 0, 8))[0])
@@ -119,7 +142,7 @@ class Inspector:
         for verdict in check(folder).verdicts:
             if verdict.level in (Level.DANGER, Level.REFUSED) and verdict.path in plan.changes:
                 entry = plan.files[verdict.path]
-                if entry.size > MOST_PICKLE and PurePosixPath(verdict.path).suffix in _PICKLES:
+                if entry.size > MOST_PICKLE and PurePosixPath(verdict.path).suffix in _CODE:
                     found.append(f"{verdict.path}: too large to be scanned")
                 else:
                     found.append(f"{verdict.path}: {'; '.join(verdict.reasons)}")

@@ -1,4 +1,4 @@
-"""May this model be used? The license's own answers, and the verdict of the policy in force with its reasons."""
+"""May this model be used? The license's own answers, and the policy's verdict with its reasons."""
 
 from __future__ import annotations
 

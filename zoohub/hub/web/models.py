@@ -98,8 +98,9 @@ def _render(view: View, record: ModelRecord, *, opened: Opened | None, **values:
             kin = view.hub.registry.lineage(record.id, depth=4, limit=40)
         except ModelNotFound:
             kin = None  # a private model: the registry knows nothing of it
+    verdict = judge(record, view.hub.config.policy, view.hub.registry) if model else None
     return view.page(
-        "model.html", record=record, verdict=judge(record, view.hub.config.policy, view.hub.registry) if model else None,
+        "model.html", record=record, verdict=verdict,
         flags=json.loads(opened.repo.flags) if opened and opened.repo.flags else [],
         lineage=lineage_svg(view, kin) if kin and (kin.bases or kin.derived) else None,
         endpoint=view.base, opened=opened, **values,

@@ -83,7 +83,7 @@ def audit(request: Request) -> Response:
 
 
 def _seen(view: View, name: str) -> str | ModelRecord:
-    """The record of a model that the user may see; the name where there is none, which is a finding itself."""
+    """The record of a model that the user may see; the name where there is none, which is a finding."""
     try:
         return find_record(view, name)
     except ZooError:
