@@ -7,12 +7,26 @@ import textwrap
 from collections.abc import Callable, Iterator
 
 SWAPS = (
-    (r"\bmay not\b", "may"), (r"\bmay\b(?! not)", "may not"), (r"\bmust not\b", "must"), (r"\bmust\b(?! not)", "must not"),
-    (r"\bshall not\b", "shall"), (r"\bshall\b(?! not)", "shall not"), (r"\bwill not\b", "will"), (r"\bnot\b", ""),
-    (r"\bwithout\b", "with"), (r"\bnon-?commercial\b", "commercial"), (r"(?<!non)(?<!non-)\bcommercial\b", "non-commercial"),
-    (r"\band\b", "or"), (r"\ball\b", "some"), (r"\bunless\b", "if"), (r"\birrevocable\b", "revocable"),
-    (r"\bworldwide\b", "limited"), (r"\bgranted\b", "denied"), (r"\bany\b", "no"), (r"\bfree of charge\b", "for a fee"),
-)  # fmt: skip
+    (r"\bmay not\b", "may"),
+    (r"\bmay\b(?! not)", "may not"),
+    (r"\bmust not\b", "must"),
+    (r"\bmust\b(?! not)", "must not"),
+    (r"\bshall not\b", "shall"),
+    (r"\bshall\b(?! not)", "shall not"),
+    (r"\bwill not\b", "will"),
+    (r"\bnot\b", ""),
+    (r"\bwithout\b", "with"),
+    (r"\bnon-?commercial\b", "commercial"),
+    (r"(?<!non)(?<!non-)\bcommercial\b", "non-commercial"),
+    (r"\band\b", "or"),
+    (r"\ball\b", "some"),
+    (r"\bunless\b", "if"),
+    (r"\birrevocable\b", "revocable"),
+    (r"\bworldwide\b", "limited"),
+    (r"\bgranted\b", "denied"),
+    (r"\bany\b", "no"),
+    (r"\bfree of charge\b", "for a fee"),
+)
 
 
 def _wrapped(width: int) -> Callable[[str], str]:
@@ -28,7 +42,9 @@ def _wrap_paragraph(part: str, width: int) -> str:
     lines = part.split("\n")
     if any(re.match(r"\s*(copyright|\(c\)|©|all rights)", line, re.IGNORECASE) for line in lines):
         return part
-    return textwrap.fill(" ".join(line.strip() for line in lines), width, break_on_hyphens=False, break_long_words=False)
+    return textwrap.fill(
+        " ".join(line.strip() for line in lines), width, break_on_hyphens=False, break_long_words=False
+    )
 
 
 HARMLESS: dict[str, Callable[[str], str]] = {
@@ -43,10 +59,12 @@ HARMLESS: dict[str, Callable[[str], str]] = {
     "straight quotes": lambda text: text.translate(str.maketrans("“”‘’", "\"\"''")),
     "curly quotes": lambda text: text.replace('"', "”").replace("'", "’"),
     "commented": lambda text: "\n".join("# " + line for line in text.split("\n")),
-    "holder filled in": lambda text: "Copyright (c) 2021-2025 Example Labs, Inc. and contributors. All rights reserved.\n\n" + text,
+    "holder filled in": lambda text: (
+        "Copyright (c) 2021-2025 Example Labs, Inc. and contributors. All rights reserved.\n\n" + text
+    ),
     "holder of another kind": lambda text: "© 2024 Müller & Söhne GmbH\n" + text,
     "case": str.upper,
-}  # fmt: skip
+}
 
 
 def _ruling(text: str, pattern: str, flags: int = 0) -> list[re.Match[str]]:
@@ -57,7 +75,8 @@ def _ruling(text: str, pattern: str, flags: int = 0) -> list[re.Match[str]]:
 
 
 def changed(text: str, limit: int = 3) -> Iterator[tuple[str, str]]:
-    """(what was done, the text with one clause changed): each swap at up to `limit` places, numbers, cuts and additions."""
+    """(what was done, the text with one clause changed): each swap at up to `limit` places, numbers, cuts
+    and additions."""
     for pattern, new in SWAPS:
         for match in _ruling(text, pattern, re.IGNORECASE)[:limit]:
             yield f"{match[0]} -> {new or 'nothing'}", text[: match.start()] + new + text[match.end() :]
@@ -66,7 +85,10 @@ def changed(text: str, limit: int = 3) -> Iterator[tuple[str, str]]:
     sentences = _ruling(text, r"[A-Z][^.]{40,400}\.")
     for match in sentences[:: max(1, len(sentences) // limit)][:limit]:
         yield "sentence cut", text[: match.start()] + text[match.end() :]
-        yield "sentence added", text[: match.end()] + " You may not use it for a commercial purpose." + text[match.end() :]
+        yield (
+            "sentence added",
+            text[: match.end()] + " You may not use it for a commercial purpose." + text[match.end() :],
+        )
     yield "clause at the end", text + "\nNo use in weapons.\n"
     yield "clause at the top", "For research only.\n\n" + text
     yield "clause in the holder line", "Copyright (c) 2025 Example Labs. Research use only.\n\n" + text

@@ -39,9 +39,17 @@ def test_bare_no_is_norwegian_and_versions_stay_words() -> None:
 
 @pytest.mark.parametrize(
     ("written", "right"),
-    [("licence", "license"), ("liscence", "license"), ("lang", "language"), ("pipeline-tag", "pipeline_tag"),
-     ("model_index", "model-index"), ("base-model", "base_model"), ("License", "license"), ("dataset", "datasets")],
-)  # fmt: skip
+    [
+        ("licence", "license"),
+        ("liscence", "license"),
+        ("lang", "language"),
+        ("pipeline-tag", "pipeline_tag"),
+        ("model_index", "model-index"),
+        ("base-model", "base_model"),
+        ("License", "license"),
+        ("dataset", "datasets"),
+    ],
+)
 def test_misspelt_keys_are_mended_with_a_finding(written: str, right: str) -> None:
     card = Card.read(f"---\nfirst: 1\n{written}: x  # why\nlast: 2\n---\nbody\n")
     assert list(card.data) == ["first", right, "last"]
@@ -52,7 +60,8 @@ def test_misspelt_keys_are_mended_with_a_finding(written: str, right: str) -> No
 
 def test_a_right_key_beside_its_misspelling_counts() -> None:
     card = Card.read("---\nlicence: mit\nlicense: gpl-3.0\n---\nx\n")
-    assert card.data["license"] == "gpl-3.0" and card.data["licence"] == "mit"
+    assert card.data["license"] == "gpl-3.0"
+    assert card.data["licence"] == "mit"
     assert rules(card) == ["two-spellings"]
 
 
@@ -61,7 +70,8 @@ def test_line_ends_and_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "README.md"
     path.write_bytes(raw)
     card = Card.read(path)
-    assert rules(card) == ["bom"] and card.data["language"] == "no"
+    assert rules(card) == ["bom"]
+    assert card.data["language"] == "no"
     card.write()
     assert path.read_bytes() == raw[3:]
     card = Card.read(path)
@@ -72,22 +82,26 @@ def test_line_ends_and_byte_order_mark(tmp_path: Path) -> None:
 
 def test_prose_before_the_front_matter() -> None:
     card = Card.read("# My model\n\nHello.\n\n---\nlicense: mit\n---\nMore.\n")
-    assert card.data == {"license": "mit"} and rules(card) == ["prose-first"]
+    assert card.data == {"license": "mit"}
+    assert rules(card) == ["prose-first"]
     assert card.findings[0].line == 5
     mended, done = fix(card)
-    assert mended.text == "---\nlicense: mit\n---\n\n# My model\n\nHello.\nMore.\n" and len(done) == 1
+    assert mended.text == "---\nlicense: mit\n---\n\n# My model\n\nHello.\nMore.\n"
+    assert len(done) == 1
 
 
 def test_a_rule_in_the_text_is_no_front_matter() -> None:
     text = "# A\n\n---\n\nSome: text here\n\n---\nend\n"
     card = Card.read(text)
-    assert not card.data and card.text == text
+    assert not card.data
+    assert card.text == text
 
 
 def test_duplicate_keys() -> None:
     card = Card.read("---\nlicense: mit\ntags: [a]\nlicense: gpl-3.0\n---\nx\n")
     assert card.data["license"] == "gpl-3.0"  # the last one counts, as YAML readers have it
-    assert rules(card) == ["duplicate-key"] and card.findings[0].line == 4
+    assert rules(card) == ["duplicate-key"]
+    assert card.findings[0].line == 4
     mended, _ = fix(card)
     assert mended.text == "---\ntags: [a]\nlicense: gpl-3.0\n---\nx\n"
     assert "duplicate-key" not in rules(Card.read(mended.text))
@@ -97,7 +111,10 @@ def test_broken_yaml_is_reported_with_its_line_and_the_rest_is_read() -> None:
     text = "---\nlicense: mit\ntags: [a, b\nlanguage: en\nnote: a: b\n---\nbody\n"
     card = Card.read(text)
     assert card.data == {"license": "mit", "language": "en"}
-    assert [(finding.rule, finding.line) for finding in card.findings] == [("broken-yaml", 3), ("broken-yaml", 5)]
+    assert [(finding.rule, finding.line) for finding in card.findings] == [
+        ("broken-yaml", 3),
+        ("broken-yaml", 5),
+    ]
     assert card.text == text
     card.data["license"] = "apache-2.0"
     assert card.text == text.replace("mit", "apache-2.0")  # what could not be read stays as it was
@@ -105,7 +122,8 @@ def test_broken_yaml_is_reported_with_its_line_and_the_rest_is_read() -> None:
 
 def test_unclosed_front_matter() -> None:
     card = Card.read("---\nlicense: mit\n\n# Title\n")
-    assert rules(card) == ["unclosed"] and not card.data
+    assert rules(card) == ["unclosed"]
+    assert not card.data
 
 
 def test_round_trip_keeps_order_unknown_keys_comments_and_text() -> None:
@@ -115,14 +133,19 @@ def test_round_trip_keeps_order_unknown_keys_comments_and_text() -> None:
     assert card.text == f"---\n{header}---\nbody\n"
     card.data["license"] = "apache-2.0"
     card.data["new"] = ["no"]
-    assert card.text == f"---\n{header.replace('license: mit   # ours', 'license: apache-2.0')}new:\n- 'no'\n---\nbody\n"
+    assert (
+        card.text
+        == f"---\n{header.replace('license: mit   # ours', 'license: apache-2.0')}new:\n- 'no'\n---\nbody\n"
+    )
     del card.data["language"]
-    assert "zh" not in card.text and "two\n  lines" in card.text
+    assert "zh" not in card.text
+    assert "two\n  lines" in card.text
 
 
 def test_front_matter_in_flow_style_is_written_anew() -> None:
     card = Card.read("---\n{license: mit, tags: [a]}\n---\nx\n")
-    assert card.data == {"license": "mit", "tags": ["a"]} and card.text.startswith("---\n{license")
+    assert card.data == {"license": "mit", "tags": ["a"]}
+    assert card.text.startswith("---\n{license")
     card.data["license"] = "isc"
     assert Card.read(card.text).data == {"license": "isc", "tags": ["a"]}
 
@@ -136,7 +159,8 @@ def test_anchors_survive_a_change() -> None:
 @pytest.mark.parametrize(("raw", "rule"), [(b"", "empty"), (b" \n\n", "empty"), (b"\xef\xbb\xbf", "bom")])
 def test_empty_cards(raw: bytes, rule: str) -> None:
     card = Card.read(raw)
-    assert rule in rules(card) and not card.data
+    assert rule in rules(card)
+    assert not card.data
     assert any(finding.rule in ("empty", "no-license") for finding in check(card))
 
 
@@ -150,13 +174,15 @@ def test_binary_is_refused(raw: bytes) -> None:
 def test_utf_16_is_read_and_written_back_as_utf_8(encoding: str) -> None:
     mark = {"utf-16": b"", "utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}[encoding]
     card = Card.read(mark + PLAIN.encode(encoding))
-    assert card.data["license"] == "mit" and rules(card) == ["utf-16"]
+    assert card.data["license"] == "mit"
+    assert rules(card) == ["utf-16"]
     assert card.to_bytes() == PLAIN.encode()
 
 
 def test_windows_1252() -> None:
     card = Card.read("---\nlicense: mit\nauthor: José\n---\nGrüße\n".encode("cp1252"))
-    assert card.data["author"] == "José" and rules(card) == ["encoding"]
+    assert card.data["author"] == "José"
+    assert rules(card) == ["encoding"]
     assert "Grüße" in card.to_bytes().decode("utf-8")
 
 
@@ -203,7 +229,12 @@ def test_a_million_small_values_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["x\n" + "---\n" * 1_900_000, "---\n" + "".join(f"k{n}: a: b\n" for n in range(100_000)) + "---\n", "---\n" * 1_900_000]
+    "text",
+    [
+        "x\n" + "---\n" * 1_900_000,
+        "---\n" + "".join(f"k{n}: a: b\n" for n in range(100_000)) + "---\n",
+        "---\n" * 1_900_000,
+    ],
 )
 def test_hostile_layouts_are_read_in_seconds(text: str) -> None:
     started = time.perf_counter()
@@ -232,20 +263,41 @@ def test_a_folder_and_a_write_by_rename(tmp_path: Path) -> None:
 
 def test_words() -> None:
     card = Card.read("---\na: x\nb: [x, 1, '', null]\nc:\n---\n")
-    assert card.words("a") == ["x"] and card.words("b") == ["x", "1"] and card.words("c") == card.words("d") == []
-    assert card.word("a") == "x" and card.word("b") is None
+    assert card.words("a") == ["x"]
+    assert card.words("b") == ["x", "1"]
+    assert card.words("c") == card.words("d") == []
+    assert card.word("a") == "x"
+    assert card.word("b") is None
 
 
-SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-(10**9), 10**9), st.text(max_size=30),
-                    st.sampled_from(["no", "on", "1.0", "~", "2024-01-01", "a: b", "# c", "- d", "null", "é", "中文", " x "]),
-                    st.floats(allow_nan=False, allow_infinity=False))  # fmt: skip
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-    st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8), inner, max_size=3), max_leaves=8)  # fmt: skip
-KEYS = st.from_regex(r"[a-z][a-z0-9_]{0,10}", fullmatch=True).filter(lambda key: key not in ("lang", "tag", "metric"))
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**9), 10**9),
+    st.text(max_size=30),
+    st.sampled_from(["no", "on", "1.0", "~", "2024-01-01", "a: b", "# c", "- d", "null", "é", "中文", " x "]),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8), inner, max_size=3
+        )
+    ),
+    max_leaves=8,
+)
+KEYS = st.from_regex(r"[a-z][a-z0-9_]{0,10}", fullmatch=True).filter(
+    lambda key: key not in ("lang", "tag", "metric")
+)
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.dictionaries(KEYS, VALUES, min_size=1, max_size=5), st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=80))
+@given(
+    st.dictionaries(KEYS, VALUES, min_size=1, max_size=5),
+    st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=80),
+)
 def test_what_is_written_is_what_is_read(data: dict, body: str) -> None:
     from zoohub.cards.card import MISSPELT
 
@@ -257,7 +309,11 @@ def test_what_is_written_is_what_is_read(data: dict, body: str) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.one_of(st.text(max_size=300), st.from_regex(r"---\n([a-z_]+: [^\n]*\n){0,4}---\n[a-z# \n]*", fullmatch=True)))
+@given(
+    st.one_of(
+        st.text(max_size=300), st.from_regex(r"---\n([a-z_]+: [^\n]*\n){0,4}---\n[a-z# \n]*", fullmatch=True)
+    )
+)
 def test_any_text_is_read_or_refused_and_comes_back_unchanged(text: str) -> None:
     try:
         card = Card.read(text.encode("utf-8", "surrogatepass"))

@@ -66,7 +66,8 @@ def test_name_prefix_of_a_llama_child() -> None:
 
 def test_gravest_first() -> None:
     order = [finding.severity for finding in check(Card.read("---\nlang: x y\n---\n"))]
-    assert order == sorted(order, key=("error", "warning", "note").index) and "error" in order
+    assert order == sorted(order, key=("error", "warning", "note").index)
+    assert "error" in order
 
 
 def test_a_card_without_front_matter() -> None:
@@ -74,11 +75,15 @@ def test_a_card_without_front_matter() -> None:
 
 
 def test_fix() -> None:
-    text = ("---\nlicence: MIT License  # ours\npipeline-tag: Image Classification\ntags: a, b\ndatasets: imdb\nlicense_x: 1\n"
-            "own: {z: 1}\n---\nHi\n")  # fmt: skip
+    text = (
+        "---\nlicence: MIT License  # ours\npipeline-tag: Image Classification\ntags: a, b\n"
+        "datasets: imdb\nlicense_x: 1\n"
+        "own: {z: 1}\n---\nHi\n"
+    )
     mended, done = fix(Card.read(text))
     assert mended.text == (
-        "---\nlicense: mit\npipeline_tag: image-classification\ntags:\n- a\n- b\ndatasets:\n- imdb\nlicense_x: 1\n"
+        "---\nlicense: mit\npipeline_tag: image-classification\ntags:\n- a\n- b\n"
+        "datasets:\n- imdb\nlicense_x: 1\n"
         "own: {z: 1}\n---\nHi\n"
     )
     assert len(done) == 6
@@ -92,10 +97,15 @@ def test_fix_writes_what_hubs_know() -> None:
 
 
 def test_fix_leaves_judgment_to_people() -> None:
-    for text in ("---\nlicense: [mit, gpl-3.0]\n---\nx\n", "---\nlicense: my-own\n---\nx\n",
-                 "---\nlicense: apache-2.0-with-naming-clause\n---\nx\n", "---\npipeline_tag: guessing\n---\nx\n"):  # fmt: skip
+    for text in (
+        "---\nlicense: [mit, gpl-3.0]\n---\nx\n",
+        "---\nlicense: my-own\n---\nx\n",
+        "---\nlicense: apache-2.0-with-naming-clause\n---\nx\n",
+        "---\npipeline_tag: guessing\n---\nx\n",
+    ):
         mended, done = fix(Card.read(text))
-        assert not done and mended.text == text
+        assert not done
+        assert mended.text == text
 
 
 def test_license_files_beside_the_card(tmp_path: Path) -> None:
@@ -112,7 +122,8 @@ def test_license_files_beside_the_card(tmp_path: Path) -> None:
     assert found_with(LICENSE=apache) == []
     assert found_with(LICENSE=mit) == [("error", "The file LICENSE is mit, the card says apache-2.0.")]
     ((severity, message),) = found_with(LICENSE=apache + "\nNo use in weapons.\n")
-    assert severity == "warning" and "contains the whole of apache-2.0" in message
+    assert severity == "warning"
+    assert "contains the whole of apache-2.0" in message
     (tmp_path / "README.md").write_text(GOOD.replace("apache-2.0", "my-own"), encoding="utf-8")
     (tmp_path / "LICENSE").write_text(mit, encoding="utf-8")
     assert "which the card does not name" in str([finding.message for finding in check(Card.read(tmp_path))])
@@ -120,7 +131,8 @@ def test_license_files_beside_the_card(tmp_path: Path) -> None:
     (tmp_path / "LICENSE").unlink()
     (tmp_path / "LICENSE").symlink_to(ROOT / "LICENSE")
     ((severity, message),) = [(f.severity, f.message) for f in check(Card.read(tmp_path))]
-    assert severity == "warning" and "leads out" in message
+    assert severity == "warning"
+    assert "leads out" in message
 
 
 def test_every_tag_that_hubs_know_is_a_known_license() -> None:

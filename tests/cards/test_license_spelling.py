@@ -16,12 +16,18 @@ KEY = json.loads(Path(__file__).with_name("license_strings.json").read_text(enco
 
 def _found(raw: str) -> str:
     match = normalize(raw)
-    return match.expression if match.id == "unknown" and match.expression and " " in match.expression else match.id
+    return (
+        match.expression
+        if match.id == "unknown" and match.expression and " " in match.expression
+        else match.id
+    )
 
 
 def test_the_key_of_found_strings(capsys: pytest.CaptureFixture[str]) -> None:
     wrong = {raw: _found(raw) for raw, expected in KEY.items() if _found(raw) != expected}
-    permissive = [raw for raw in wrong if normalize(raw).id != "unknown" and in_group(normalize(raw).id, "commercial")]
+    permissive = [
+        raw for raw in wrong if normalize(raw).id != "unknown" and in_group(normalize(raw).id, "commercial")
+    ]
     right = 1 - len(wrong) / len(KEY)
     with capsys.disabled():
         print(f"\nlicense strings: {len(KEY)}, right {right:.1%}, wrong and permissive {len(permissive)}")
@@ -69,11 +75,25 @@ def test_spellings(raw: str, expected: str) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        "apache-2.0-with-naming-clause", "mit-no-military", "modified MIT", "cc-by", "cc-by-5.0", "llama", "llama5",
-        "apache-3.0", "mit (non-commercial)", "not mit", "research only", "based on apache-2.0", "gemma-ish",
-        "https://example.org/license", "a" * 100_000, "apache-2.0\0", "bsd-5-clause",
+        "apache-2.0-with-naming-clause",
+        "mit-no-military",
+        "modified MIT",
+        "cc-by",
+        "cc-by-5.0",
+        "llama",
+        "llama5",
+        "apache-3.0",
+        "mit (non-commercial)",
+        "not mit",
+        "research only",
+        "based on apache-2.0",
+        "gemma-ish",
+        "https://example.org/license",
+        "a" * 100_000,
+        "apache-2.0\0",
+        "bsd-5-clause",
     ],
-)  # fmt: skip
+)
 def test_what_is_left_over_is_never_the_nearest(raw: str) -> None:
     assert normalize(raw).id == "unknown"
 
@@ -86,7 +106,8 @@ def test_a_list_is_unclear_and_never_the_first() -> None:
     assert normalize(["mit"]).id == "mit"
     assert normalize(["mit", "MIT License"]).id == "mit"
     for raw in ("mit, apache-2.0", "mit/apache-2.0", "mit; gpl-3.0", "mit|isc"):
-        assert normalize(raw).id == "unknown" and len(normalize(raw).ids) == 2
+        assert normalize(raw).id == "unknown"
+        assert len(normalize(raw).ids) == 2
 
 
 def test_expressions() -> None:
@@ -97,7 +118,8 @@ def test_expressions() -> None:
     known_to_spdx = normalize("NPL-1.1")
     assert (known_to_spdx.id, known_to_spdx.expression) == ("unknown", "NPL-1.1")
     for raw in ("MIT OR", "AND", "MIT WITH MIT", "foo OR bar"):
-        assert normalize(raw).id == "unknown" and not normalize(raw).expression
+        assert normalize(raw).id == "unknown"
+        assert not normalize(raw).expression
 
 
 def test_other_with_name_and_link() -> None:
@@ -105,11 +127,19 @@ def test_other_with_name_and_link() -> None:
     assert normalize(None, name="Stability AI Community License").id == "stability-community"
     assert normalize("other", link="https://ai.google.dev/gemma/terms").id == "gemma"
     assert normalize("other", link="LICENSE").id == "unknown"
-    assert normalize("other", name="my-own", link="https://www.apache.org/licenses/LICENSE-2.0").id == "unknown"
+    assert (
+        normalize("other", name="my-own", link="https://www.apache.org/licenses/LICENSE-2.0").id == "unknown"
+    )
     clash = normalize("other", name="mit", link="https://ai.google.dev/gemma/terms")
-    assert clash.id == "unknown" and clash.ids == ("mit", "gemma")
-    assert normalize("other", name="gemma-2024-04", link="https://ai.google.dev/gemma/terms").id == "gemma-2024-04"
-    assert normalize("mit", name="llama3").id == "mit"  # a plain tag counts; the Hub shows the name only with `other`
+    assert clash.id == "unknown"
+    assert clash.ids == ("mit", "gemma")
+    assert (
+        normalize("other", name="gemma-2024-04", link="https://ai.google.dev/gemma/terms").id
+        == "gemma-2024-04"
+    )
+    assert (
+        normalize("mit", name="llama3").id == "mit"
+    )  # a plain tag counts; the Hub shows the name only with `other`
 
 
 def test_every_id_alias_and_spdx_id_finds_its_own_license() -> None:
@@ -119,7 +149,9 @@ def test_every_id_alias_and_spdx_id_finds_its_own_license() -> None:
                 assert normalize(word).id == entry.id, (word, normalize(word))
 
 
-@given(st.one_of(st.text(), st.lists(st.text(max_size=20), max_size=4), st.integers(), st.booleans(), st.none()))
+@given(
+    st.one_of(st.text(), st.lists(st.text(max_size=20), max_size=4), st.integers(), st.booleans(), st.none())
+)
 def test_never_raises_and_never_invents(raw) -> None:
     match = normalize(raw)
     assert match.id == "unknown" or get(match.id)

@@ -29,7 +29,10 @@ def _shared() -> dict[str, str]:
     folder = Path(os.environ.get("ZOO_BENCH_DATA", "")) / "licenses" / "texts"
     if not os.environ.get("ZOO_BENCH_DATA") or not folder.is_dir():
         pytest.skip("the folder of license texts is not here (ZOO_BENCH_DATA)")
-    return {path.name: _body(path.read_text(encoding="utf-8", errors="replace")) for path in sorted(folder.iterdir())}
+    return {
+        path.name: _body(path.read_text(encoding="utf-8", errors="replace"))
+        for path in sorted(folder.iterdir())
+    }
 
 
 @pytest.mark.parametrize("id", sorted(OWN))
@@ -47,7 +50,8 @@ def test_a_changed_clause_is_never_taken_for_the_original(id: str) -> None:
         assert match.id != id, what
         if match.id == "bsd-2-clause" and id == "bsd-3-clause":
             continue  # the third clause was cut: that is the other license
-        assert match.id == "unknown" and match.how != "exact", what
+        assert match.id == "unknown", what
+        assert match.how != "exact", what
         assert match.similar is not None, what  # a sibling may be nearer (isc, 0bsd)
         assert match.passages, what
         count += 1
@@ -73,9 +77,12 @@ def test_all_known_texts(capsys: pytest.CaptureFixture[str]) -> None:
         assert whole.how == "exact", name
     seconds = time.perf_counter() - started
     with capsys.disabled():
-        print(f"\n{len(texts)} texts: unedited {unedited / len(texts):.1%}; harmless edits recognized {harmless}/{edits} "
-              f"({harmless / edits:.1%}); changed clauses {variants}, taken for the original {taken}, "
-              f"difference shown {named / variants:.1%}; {seconds * 1000 / (edits + variants):.1f} ms a text")  # fmt: skip
+        print(
+            f"\n{len(texts)} texts: unedited {unedited / len(texts):.1%}; "
+            f"harmless edits recognized {harmless}/{edits} "
+            f"({harmless / edits:.1%}); changed clauses {variants}, taken for the original {taken}, "
+            f"difference shown {named / variants:.1%}; {seconds * 1000 / (edits + variants):.1f} ms a text"
+        )
     assert unedited == len(texts)
     assert taken == 0
     assert harmless / edits >= 0.97
@@ -95,26 +102,42 @@ def test_a_license_with_more_around_it_is_not_that_license() -> None:
     assert (match.id, match.how, match.similar) == ("unknown", "contains", "mit")
     assert [passage.kind for passage in match.passages] == ["added"]
     both = recognize(OWN["mit"] + "\n\n" + OWN["apache-2.0"])
-    assert both.id == "unknown" and both.how == "contains"
+    assert both.id == "unknown"
+    assert both.how == "contains"
 
 
 @pytest.mark.parametrize(
     "line",
-    ["Copyright (c) 2024 Example Labs, Inc.", "Copyright 2019-2024 The Example Team. All rights reserved.",
-     "Copyright (c) 2023 karpathy", "(c) 2024 Jane Doe <jane@example.org>", "© 2021 École Polytechnique de Lausanne",
-     "Copyright (c) 2024 株式会社例", "COPYRIGHT (C) 2020 EXAMPLE LABS", "Copyright (c) [year] [fullname]",
-     "Copyright (c) 2020 Example GmbH and its affiliates (https://example.org)", "Copyright (c) Microsoft Corporation."],
-)  # fmt: skip
+    [
+        "Copyright (c) 2024 Example Labs, Inc.",
+        "Copyright 2019-2024 The Example Team. All rights reserved.",
+        "Copyright (c) 2023 karpathy",
+        "(c) 2024 Jane Doe <jane@example.org>",
+        "© 2021 École Polytechnique de Lausanne",
+        "Copyright (c) 2024 株式会社例",
+        "COPYRIGHT (C) 2020 EXAMPLE LABS",
+        "Copyright (c) [year] [fullname]",
+        "Copyright (c) 2020 Example GmbH and its affiliates (https://example.org)",
+        "Copyright (c) Microsoft Corporation.",
+    ],
+)
 def test_a_holder_line_changes_nothing(line: str) -> None:
     assert recognize(f"{line}\n{line}\n\n{OWN['mit']}").id == "mit"
 
 
 @pytest.mark.parametrize(
     "line",
-    ["Copyright (c) 2024 Acme, no weapons", "Copyright (c) 2024 Acme. Internal evaluation.", "Copyright (c) 2024 Acme. No sale.",
-     "Copyright (c) 2024 Acme - personal projects", "COPYRIGHT (C) 2024 ACME RESEARCH ONLY", "© 2024 Acme, for schools alone",
-     "Copyright (c) 2024 Acme; subject to Annex A", "Copyright (c) 2024 Acme and whoever pays us a fee"],
-)  # fmt: skip
+    [
+        "Copyright (c) 2024 Acme, no weapons",
+        "Copyright (c) 2024 Acme. Internal evaluation.",
+        "Copyright (c) 2024 Acme. No sale.",
+        "Copyright (c) 2024 Acme - personal projects",
+        "COPYRIGHT (C) 2024 ACME RESEARCH ONLY",
+        "© 2024 Acme, for schools alone",
+        "Copyright (c) 2024 Acme; subject to Annex A",
+        "Copyright (c) 2024 Acme and whoever pays us a fee",
+    ],
+)
 def test_a_clause_in_a_holder_line_counts(line: str) -> None:
     assert recognize(f"{line}\n\n{OWN['mit']}").id == "unknown"
 
@@ -138,7 +161,9 @@ def test_known_texts_have_distinct_digests_and_known_ids() -> None:
     known = recognition._known()
     assert len({item.digest for item in known}) == len(known) > 120
     for item in known:
-        assert get(item.id) and item.part in ("license", "use policy") and item.words > 10
+        assert get(item.id)
+        assert item.part in ("license", "use policy")
+        assert item.words > 10
 
 
 def test_text_of_reserved_licenses_is_not_shipped() -> None:
@@ -186,9 +211,15 @@ def test_one_word_put_in_anywhere_breaks_the_match(position: int, word: str) -> 
 
 @pytest.mark.parametrize(
     ("package", "file", "expected"),
-    [("click", "LICENSE.txt", "bsd-3-clause"), ("Jinja2", "LICENSE.txt", "bsd-3-clause"), ("alembic", "LICENSE", "mit"),
-     ("PyYAML", "LICENSE", "mit"), ("huggingface_hub", "LICENSE", "apache-2.0"), ("SQLAlchemy", "LICENSE", "mit")],
-)  # fmt: skip
+    [
+        ("click", "LICENSE.txt", "bsd-3-clause"),
+        ("Jinja2", "LICENSE.txt", "bsd-3-clause"),
+        ("alembic", "LICENSE", "mit"),
+        ("PyYAML", "LICENSE", "mit"),
+        ("huggingface_hub", "LICENSE", "apache-2.0"),
+        ("SQLAlchemy", "LICENSE", "mit"),
+    ],
+)
 def test_license_files_of_packages_that_are_here(package: str, file: str, expected: str) -> None:
     from importlib import metadata
 
@@ -204,7 +235,9 @@ def test_common_forms_of_one_license() -> None:
     assert recognize(terms).id == recognize(terms + "END OF TERMS AND CONDITIONS\n").id == "apache-2.0"
     assert recognize(apache.replace("http://", "https://")).id == "apache-2.0"
     bsd = OWN["bsd-3-clause"]
-    starts = re.compile(r"^(?=Redistributions of source|Redistributions in binary|Neither the name)", re.MULTILINE)
+    starts = re.compile(
+        r"^(?=Redistributions of source|Redistributions in binary|Neither the name)", re.MULTILINE
+    )
     numbers = iter("123")
     assert recognize(starts.sub(lambda _: f"{next(numbers)}. ", bsd)).id == "bsd-3-clause"
     assert recognize(starts.sub("* ", bsd)).id == "bsd-3-clause"

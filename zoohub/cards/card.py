@@ -1,7 +1,7 @@
 """Card: a model card, read with patience and written with care.
 
-Reading mends what can be mended and says so in `findings`; it raises only for what is no card at all. Writing keeps
-the text of everything that was not changed.
+Reading mends what can be mended and says so in `findings`; it raises only for what is no card at all.
+Writing keeps the text of everything that was not changed.
 """
 
 from __future__ import annotations
@@ -20,29 +20,78 @@ FILE_NAMES = ("README.md", "readme.md", "README.markdown", "README")
 SEVERITIES = ("error", "warning", "note")
 
 # The keys that the Hub reads, and how people misspell them.
-KEYS = ("language", "license", "license_name", "license_link", "tags", "datasets", "metrics", "base_model",
-        "base_model_relation", "pipeline_tag", "library_name", "model-index", "model_name", "thumbnail", "widget",
-        "inference", "co2_eq_emissions", "new_version", "extra_gated_prompt", "extra_gated_fields",
-        "extra_gated_heading", "extra_gated_description", "extra_gated_button_content", "quantized_by",
-        "license_details", "model_type", "model_creator", "arxiv")  # fmt: skip
+KEYS = (
+    "language",
+    "license",
+    "license_name",
+    "license_link",
+    "tags",
+    "datasets",
+    "metrics",
+    "base_model",
+    "base_model_relation",
+    "pipeline_tag",
+    "library_name",
+    "model-index",
+    "model_name",
+    "thumbnail",
+    "widget",
+    "inference",
+    "co2_eq_emissions",
+    "new_version",
+    "extra_gated_prompt",
+    "extra_gated_fields",
+    "extra_gated_heading",
+    "extra_gated_description",
+    "extra_gated_button_content",
+    "quantized_by",
+    "license_details",
+    "model_type",
+    "model_creator",
+    "arxiv",
+)
 MISSPELT = {
-    "licence": "license", "liscence": "license", "lisence": "license", "licenses": "license", "licences": "license",
-    "lincense": "license", "license-name": "license_name", "licence_name": "license_name",
-    "license-link": "license_link", "licence_link": "license_link", "license_url": "license_link",
-    "lang": "language", "langs": "language", "languages": "language",
-    "pipeline-tag": "pipeline_tag", "pipeline tag": "pipeline_tag", "pipelinetag": "pipeline_tag",
-    "pipeline_tags": "pipeline_tag", "piepline_tag": "pipeline_tag",
-    "model_index": "model-index", "model index": "model-index", "modelindex": "model-index",
-    "base-model": "base_model", "base model": "base_model", "base_models": "base_model", "basemodel": "base_model",
+    "licence": "license",
+    "liscence": "license",
+    "lisence": "license",
+    "licenses": "license",
+    "licences": "license",
+    "lincense": "license",
+    "license-name": "license_name",
+    "licence_name": "license_name",
+    "license-link": "license_link",
+    "licence_link": "license_link",
+    "license_url": "license_link",
+    "lang": "language",
+    "langs": "language",
+    "languages": "language",
+    "pipeline-tag": "pipeline_tag",
+    "pipeline tag": "pipeline_tag",
+    "pipelinetag": "pipeline_tag",
+    "pipeline_tags": "pipeline_tag",
+    "piepline_tag": "pipeline_tag",
+    "model_index": "model-index",
+    "model index": "model-index",
+    "modelindex": "model-index",
+    "base-model": "base_model",
+    "base model": "base_model",
+    "base_models": "base_model",
+    "basemodel": "base_model",
     "base-model-relation": "base_model_relation",
-    "library": "library_name", "library-name": "library_name", "libary_name": "library_name",
-    "dataset": "datasets", "data_sets": "datasets", "metric": "metrics", "tag": "tags",
-}  # fmt: skip
+    "library": "library_name",
+    "library-name": "library_name",
+    "libary_name": "library_name",
+    "dataset": "datasets",
+    "data_sets": "datasets",
+    "metric": "metrics",
+    "tag": "tags",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class CardFinding:
-    """What is wrong or was mended: a stable `rule`, a severity of `SEVERITIES`, the line (from 1) and the remedy."""
+    """What is wrong or was mended: a stable `rule`, a severity of `SEVERITIES`, the line (from 1) and the
+    remedy."""
 
     rule: str
     severity: str
@@ -60,8 +109,8 @@ class CardFinding:
 class Card:
     """A model card: `data` is its front matter in order, `body` its Markdown; change either and `write`.
 
-    `findings` are those of reading. `before` is prose that stood before the front matter (the Hub does not read
-    such a front matter; `fix` moves the prose behind it).
+    `findings` are those of reading. `before` is prose that stood before the front matter (the Hub does not
+    read such a front matter; `fix` moves the prose behind it).
     """
 
     data: dict[str, Any] = field(default_factory=dict)
@@ -74,7 +123,8 @@ class Card:
 
     @classmethod
     def read(cls, source: str | os.PathLike[str] | bytes) -> Card:
-        """Read a card from a path, a folder with a README.md, or the text itself (a str with a line end, or bytes).
+        """Read a card from a path, a folder with a README.md, or the text itself (a str with a line end, or
+        bytes).
 
         Raises:
             CardError: no such file, no text (binary), or larger than `MAX_BYTES`.
@@ -109,7 +159,8 @@ class Card:
         return target
 
     def to_bytes(self) -> bytes:
-        """What `write` writes: the very bytes that were read, where nothing changed and nothing was mended."""
+        """What `write` writes: the very bytes that were read, where nothing changed and nothing was
+        mended."""
         source = self._source
         if source and not source.mended and not self._rewrite and self._unchanged(source):
             return source.raw
@@ -120,7 +171,8 @@ class Card:
 
     @property
     def header_text(self) -> tuple[str, int]:
-        """The front matter as it was read and the line of the file where it begins; ("", 2) for a new card."""
+        """The front matter as it was read and the line of the file where it begins; ("", 2) for a new
+        card."""
         return (self._source.header or "", self._source.line) if self._source else ("", 2)
 
     def rewrite_header(self) -> None:
@@ -142,7 +194,9 @@ class Card:
         """The value of `key` as a list of words: nothing is an empty list, one word a list of one."""
         value = self.data.get(key)
         items = value if isinstance(value, list) else [] if value is None else [value]
-        return [str(item).strip() for item in items if isinstance(item, str | int | float) and str(item).strip()]
+        return [
+            str(item).strip() for item in items if isinstance(item, str | int | float) and str(item).strip()
+        ]
 
     def word(self, key: str) -> str | None:
         """The value of `key` where it is one word; None where it is missing, empty, or a list of several."""
@@ -201,15 +255,26 @@ def _parse(raw: bytes, path: Path | None) -> Card:
         findings.append(CardFinding("empty", "error", "The card is empty.", remedy="Write one: zoo card new"))
     parts = frontmatter.split(text, _is_header)
     if not parts.closed:
-        findings.append(CardFinding("unclosed", "error", "The front matter has no closing '---'.", parts.line - 1))
+        findings.append(
+            CardFinding("unclosed", "error", "The front matter has no closing '---'.", parts.line - 1)
+        )
     if parts.before:
-        findings.append(CardFinding("prose-first", "warning", "Text stands before the front matter: hubs do not read it.",
-                                    parts.line - 1, "Move it behind: zoo card fix"))  # fmt: skip
+        findings.append(
+            CardFinding(
+                "prose-first",
+                "warning",
+                "Text stands before the front matter: hubs do not read it.",
+                parts.line - 1,
+                "Move it behind: zoo card fix",
+            )
+        )
     data = _read_header(parts, findings)
     names = _mend_keys(data, parts, findings)
     data = {names.get(key, key): value for key, value in data.items()}
     mended = bool(names) or any(finding.mended for finding in findings)
-    source = _Source(raw, parts.header, copy.deepcopy(data), parts.body, parts.before, names, parts.line, crlf, mended)
+    source = _Source(
+        raw, parts.header, copy.deepcopy(data), parts.body, parts.before, names, parts.line, crlf, mended
+    )
     return Card(data, parts.body, tuple(findings), path, parts.before, source)
 
 
@@ -259,12 +324,21 @@ def _read_header(parts: frontmatter.Parts, findings: list[CardFinding]) -> dict[
     except plainyaml.YamlProblem as problem:
         return _salvage(parts.header, problem, offset, findings)
     for key, line in loaded.duplicates:
-        findings.append(CardFinding("duplicate-key", "warning", f"The key {key!r} stands twice; the last one counts.",
-                                    line + offset, "Keep one: zoo card fix"))  # fmt: skip
+        findings.append(
+            CardFinding(
+                "duplicate-key",
+                "warning",
+                f"The key {key!r} stands twice; the last one counts.",
+                line + offset,
+                "Keep one: zoo card fix",
+            )
+        )
     if loaded.value is None:
         return {}
     if not isinstance(loaded.value, dict):
-        findings.append(CardFinding("no-mapping", "error", "The front matter is no mapping of keys.", parts.line))
+        findings.append(
+            CardFinding("no-mapping", "error", "The front matter is no mapping of keys.", parts.line)
+        )
         return {}
     return {str(key): value for key, value in loaded.value.items()}
 
@@ -275,14 +349,19 @@ def _salvage(
     data, problems = frontmatter.salvage(header) if problem.line else ({}, [])
     for found in problems or [problem]:
         line = found.line + offset if found.line else None
-        findings.append(CardFinding("broken-yaml", "error", f"The front matter is broken: {found.reason}.", line,
-                                    "The other keys were read." if data else ""))  # fmt: skip
+        findings.append(
+            CardFinding(
+                "broken-yaml",
+                "error",
+                f"The front matter is broken: {found.reason}.",
+                line,
+                "The other keys were read." if data else "",
+            )
+        )
     return data
 
 
-def _mend_keys(
-    data: dict[str, Any], parts: frontmatter.Parts, findings: list[CardFinding]
-) -> dict[str, str]:
+def _mend_keys(data: dict[str, Any], parts: frontmatter.Parts, findings: list[CardFinding]) -> dict[str, str]:
     """Misspelt keys and their right names; a right key that stands beside its misspelling wins."""
     lines = {block.key: block.line + parts.line - 1 for block in frontmatter.blocks(parts.header or "")}
     names: dict[str, str] = {}
@@ -292,12 +371,27 @@ def _mend_keys(
         if right is None:
             continue
         if right in data or right in names.values():
-            findings.append(CardFinding("two-spellings", "warning", f"{key!r} stands beside {right!r}, which counts.",
-                                        lines.get(key), f"Remove {key!r}."))  # fmt: skip
+            findings.append(
+                CardFinding(
+                    "two-spellings",
+                    "warning",
+                    f"{key!r} stands beside {right!r}, which counts.",
+                    lines.get(key),
+                    f"Remove {key!r}.",
+                )
+            )
             continue
         names[key] = right
-        findings.append(CardFinding("misspelt-key", "warning", f"{key!r} is read as {right!r}; hubs ignore it.",
-                                    lines.get(key), "Mend it: zoo card fix", mended=True))  # fmt: skip
+        findings.append(
+            CardFinding(
+                "misspelt-key",
+                "warning",
+                f"{key!r} is read as {right!r}; hubs ignore it.",
+                lines.get(key),
+                "Mend it: zoo card fix",
+                mended=True,
+            )
+        )
     return names
 
 
@@ -309,4 +403,3 @@ def _replace(target: Path, data: bytes) -> None:
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-

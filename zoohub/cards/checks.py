@@ -22,19 +22,23 @@ _MODEL = re.compile(r"[\w.\-]+/[\w.\-]+")
 
 
 def check(card: Card) -> tuple[CardFinding, ...]:
-    """The findings of reading and those of the content, the gravest first, each with its line where it has one."""
+    """The findings of reading and those of the content, the gravest first, each with its line where it has
+    one."""
     found = list(card.findings)
     lines = _lines(card)
     for rule in _RULES:
-        found += [finding if finding.line else replace(finding, line=_line_of(finding, lines)) for finding in rule(card)]
+        found += [
+            finding if finding.line else replace(finding, line=_line_of(finding, lines))
+            for finding in rule(card)
+        ]
     return tuple(sorted(found, key=lambda finding: (SEVERITIES.index(finding.severity), finding.line or 0)))
 
 
 def fix(card: Card) -> tuple[Card, tuple[str, ...]]:
     """A mended copy and what was done, in words; what needs a person's judgment is left alone.
 
-    Mended: encoding, misspelt keys, keys that stand twice, prose before the front matter, licenses and tasks that are spelled
-    differently from the hubs' ids, and single words where a list belongs.
+    Mended: encoding, misspelt keys, keys that stand twice, prose before the front matter, licenses and
+    tasks that are spelled differently from the hubs' ids, and single words where a list belongs.
     """
     mended = copy.deepcopy(card)
     done = [finding.message for finding in card.findings if finding.mended]
@@ -60,24 +64,42 @@ def _license(card: Card) -> Iterator[CardFinding]:
                           remedy="Add one: license: apache-2.0   (zoo license list)")  # fmt: skip
         return
     if isinstance(raw, list) and len(raw) > 1:
-        yield CardFinding("license-list", "error", "Several licenses are listed: unclear which of them holds.",
-                          remedy="Name one, or write `other` with license_name and license_link.")  # fmt: skip
+        yield CardFinding(
+            "license-list",
+            "error",
+            "Several licenses are listed: unclear which of them holds.",
+            remedy="Name one, or write `other` with license_name and license_link.",
+        )
         return
     word = card.word("license")
     if word is None or not isinstance(raw, str | list):
-        yield CardFinding("license-value", "error", f"The license is no word: {raw!r}.", remedy="Write: license: mit")
+        yield CardFinding(
+            "license-value", "error", f"The license is no word: {raw!r}.", remedy="Write: license: mit"
+        )
         return
     match = normalize(word, name=name, link=link)
     if word.lower() in ("other", UNKNOWN) and not name:
-        yield CardFinding("license-other", "error", f"The license is {word!r} without a license_name.",
-                          remedy="Add license_name and license_link.")  # fmt: skip
+        yield CardFinding(
+            "license-other",
+            "error",
+            f"The license is {word!r} without a license_name.",
+            remedy="Add license_name and license_link.",
+        )
     elif match.id == UNKNOWN:
-        yield CardFinding("license-unknown", "warning", f"The license {name or word!r}: {match.how}.",
-                          remedy="Nothing is allowed by an unknown license; zoo license list names those that are known.")  # fmt: skip
+        yield CardFinding(
+            "license-unknown",
+            "warning",
+            f"The license {name or word!r}: {match.how}.",
+            remedy="Nothing is allowed by an unknown license; zoo license list names those that are known.",
+        )
     elif word.lower() not in ("other", UNKNOWN) and word != HUB_TAGS.get(match.id):
         tag = license_fields(match.id)
-        yield CardFinding("license-spelling", "warning", f"Hubs do not know the license tag {word!r}; it means {match.id}.",
-                          remedy="Write: " + ", ".join(f"{key}: {value}" for key, value in tag.items()))  # fmt: skip
+        yield CardFinding(
+            "license-spelling",
+            "warning",
+            f"Hubs do not know the license tag {word!r}; it means {match.id}.",
+            remedy="Write: " + ", ".join(f"{key}: {value}" for key, value in tag.items()),
+        )
     if match.id != UNKNOWN:
         yield from _license_terms(card, match.id)
 
@@ -86,7 +108,9 @@ def _license_files(card: Card) -> Iterator[CardFinding]:
     """The license texts that lie beside the card must be what the card says."""
     if card.path is None:
         return
-    declared = normalize(card.data.get("license"), name=card.word("license_name"), link=card.word("license_link"))
+    declared = normalize(
+        card.data.get("license"), name=card.word("license_name"), link=card.word("license_link")
+    )
     for file in license_files(card.path.parent):
         try:
             match = recognize_file(file, inside=card.path.parent)
@@ -94,7 +118,11 @@ def _license_files(card: Card) -> Iterator[CardFinding]:
             yield CardFinding("license-file", "warning", f"{file.name}: {error.message}", remedy=error.remedy)
             continue
         if match.how == "exact" and match.part == "license" and not _same(match.id, declared.ids):
-            said = f"the card says {declared.expression or ' or '.join(declared.ids)}" if declared.ids else "which the card does not name"
+            said = (
+                f"the card says {declared.expression or ' or '.join(declared.ids)}"
+                if declared.ids
+                else "which the card does not name"
+            )
             severity = "error" if declared.ids else "warning"
             yield CardFinding("license-file", severity, f"The file {file.name} is {match.id}, {said}.",
                               remedy="Name in the card what the file says, or replace the file.")  # fmt: skip
@@ -119,8 +147,12 @@ def _license_terms(card: Card, id: str) -> Iterator[CardFinding]:
         (str(item.get("name")) for item in card.data.get("model-index") or () if isinstance(item, dict)), None
     )
     if prefix and name and card.words("base_model") and not name.lower().startswith(prefix.text.lower()):
-        yield CardFinding("name-prefix", "warning", f"{entry.name} wants the name to begin with {prefix.text!r}.",
-                          remedy=f"See its clause {prefix.clause}")  # fmt: skip
+        yield CardFinding(
+            "name-prefix",
+            "warning",
+            f"{entry.name} wants the name to begin with {prefix.text!r}.",
+            remedy=f"See its clause {prefix.clause}",
+        )
     badge = entry.condition("badge")
     if badge and not badge.only and card.words("base_model") and badge.text.lower() not in card.body.lower():
         yield CardFinding("badge", "note", f"{entry.name} wants the text {badge.text!r} to be shown.",
@@ -135,12 +167,20 @@ def _task(card: Card) -> Iterator[CardFinding]:
     try:
         id = resolve_task(str(word)).id
     except UnknownTask as error:
-        yield CardFinding("task-unknown", "warning", f"Unknown pipeline_tag {word!r}.",
-                          remedy=f"Near ones: {', '.join(error.near)}" if error.near else "zoo tasks lists them.")  # fmt: skip
+        yield CardFinding(
+            "task-unknown",
+            "warning",
+            f"Unknown pipeline_tag {word!r}.",
+            remedy=f"Near ones: {', '.join(error.near)}" if error.near else "zoo tasks lists them.",
+        )
         return
     if id != word:
-        yield CardFinding("task-spelling", "warning", f"Hubs do not know the pipeline_tag {word!r}; it means {id}.",
-                          remedy=f"Write: pipeline_tag: {id}")  # fmt: skip
+        yield CardFinding(
+            "task-spelling",
+            "warning",
+            f"Hubs do not know the pipeline_tag {word!r}; it means {id}.",
+            remedy=f"Write: pipeline_tag: {id}",
+        )
 
 
 def _languages(card: Card) -> Iterator[CardFinding]:
@@ -157,8 +197,12 @@ def _lineage(card: Card) -> Iterator[CardFinding]:
     relation = card.data.get("base_model_relation")
     if relation is not None and relation not in RELATIONS:
         near = suggest(str(relation), RELATIONS)
-        yield CardFinding("relation", "warning", f"base_model_relation {relation!r} is none of {', '.join(RELATIONS)}.",
-                          remedy=f"Perhaps {near[0]}?" if near else "")  # fmt: skip
+        yield CardFinding(
+            "relation",
+            "warning",
+            f"base_model_relation {relation!r} is none of {', '.join(RELATIONS)}.",
+            remedy=f"Perhaps {near[0]}?" if near else "",
+        )
     if relation is not None and not card.words("base_model"):
         yield CardFinding("relation", "warning", "base_model_relation without a base_model.")
 
@@ -166,7 +210,9 @@ def _lineage(card: Card) -> Iterator[CardFinding]:
 def _lists(card: Card) -> Iterator[CardFinding]:
     for key in LISTS:
         value = card.data.get(key)
-        if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, list | dict) for item in value)):
+        if isinstance(value, dict) or (
+            isinstance(value, list) and any(isinstance(item, list | dict) for item in value)
+        ):
             yield CardFinding("list-value", "warning", f"{key!r} should be a list of words.")
         elif isinstance(value, str) and "," in value:
             yield CardFinding("comma-list", "warning", f"{key!r} is one text with commas, not a list.",
@@ -178,24 +224,36 @@ def _metrics(card: Card) -> Iterator[CardFinding]:
     if index is None:
         return
     if not isinstance(index, list) or not all(isinstance(item, dict) for item in index):
-        yield CardFinding("model-index", "error", "model-index is no list of models; hubs refuse such a card.")
+        yield CardFinding(
+            "model-index", "error", "model-index is no list of models; hubs refuse such a card."
+        )
         return
     for item in index:
         results = item.get("results")
         if "name" not in item or not isinstance(results, list):
-            yield CardFinding("model-index", "error", "An entry of model-index lacks its name or its list of results.")
+            yield CardFinding(
+                "model-index", "error", "An entry of model-index lacks its name or its list of results."
+            )
             continue
         for result in results:
-            missing = [key for key in ("task", "dataset", "metrics") if not isinstance(result, dict) or key not in result]
+            missing = [
+                key
+                for key in ("task", "dataset", "metrics")
+                if not isinstance(result, dict) or key not in result
+            ]
             if missing:
-                yield CardFinding("model-index", "error", f"A result in model-index lacks {', '.join(missing)}.")
+                yield CardFinding(
+                    "model-index", "error", f"A result in model-index lacks {', '.join(missing)}."
+                )
 
 
 def _keys(card: Card) -> Iterator[CardFinding]:
     for key in card.data:
         near = [] if key in KEYS else suggest(key, KEYS, limit=1)
         if near and _close(key, near[0]):
-            yield CardFinding("unknown-key", "note", f"Hubs do not read {key!r}.", remedy=f"Perhaps {near[0]!r}?")
+            yield CardFinding(
+                "unknown-key", "note", f"Hubs do not read {key!r}.", remedy=f"Perhaps {near[0]!r}?"
+            )
 
 
 def _close(first: str, second: str) -> bool:
@@ -206,18 +264,35 @@ def _close(first: str, second: str) -> bool:
 
 def _body(card: Card) -> Iterator[CardFinding]:
     if card.data and not card.body.strip():
-        yield CardFinding("no-text", "warning", "The card says nothing of the model but its front matter.",
-                          remedy="Write what it does, what it was trained on and where it fails.")  # fmt: skip
+        yield CardFinding(
+            "no-text",
+            "warning",
+            "The card says nothing of the model but its front matter.",
+            remedy="Write what it does, what it was trained on and where it fails.",
+        )
     if not card.data and card.body.strip() and not card.findings:
-        yield CardFinding("no-front-matter", "warning", "The card has no front matter: hubs know neither task nor license.",
-                          remedy="Begin it with --- license: ... ---")  # fmt: skip
+        yield CardFinding(
+            "no-front-matter",
+            "warning",
+            "The card has no front matter: hubs know neither task nor license.",
+            remedy="Begin it with --- license: ... ---",
+        )
 
 
 _RULES: tuple[Callable[[Card], Iterator[CardFinding]], ...] = (
     _license, _license_files, _task, _languages, _lineage, _lists, _metrics, _keys, _body,
 )  # fmt: skip
-_KEY_OF_RULE = {"badge": "license", "name": "license", "license": "license", "no-license": "license", "task": "pipeline_tag", "language": "language",
-                "base": "base_model", "relation": "base_model_relation", "model": "model-index"}  # fmt: skip
+_KEY_OF_RULE = {
+    "badge": "license",
+    "name": "license",
+    "license": "license",
+    "no-license": "license",
+    "task": "pipeline_tag",
+    "language": "language",
+    "base": "base_model",
+    "relation": "base_model_relation",
+    "model": "model-index",
+}
 
 
 def _lines(card: Card) -> dict[str, int]:
@@ -247,7 +322,11 @@ def _fix_license(data: dict[str, Any]) -> list[str]:
     if fields.get("license") == word or ("license_name" in fields and "license_name" in data):
         return []
     _put_after(data, "license", fields)
-    return [f"The license {word!r} is written as " + ", ".join(f"{key}: {value}" for key, value in fields.items()) + "."]
+    return [
+        f"The license {word!r} is written as "
+        + ", ".join(f"{key}: {value}" for key, value in fields.items())
+        + "."
+    ]
 
 
 def _put_after(data: dict[str, Any], key: str, fields: dict[str, str]) -> None:

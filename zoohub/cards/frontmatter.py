@@ -1,6 +1,7 @@
 """The front matter of a card as text: found, cut into the blocks of its keys, and put together again.
 
-What was not changed keeps its very text, comments included: a block is written anew only when its value changed.
+What was not changed keeps its very text, comments included: a block is written anew only when its value
+changed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _TOP_KEY = re.compile(r"^(?P<key>[A-Za-z_][\w.\-]*(?: [\w\-]+)?|\"[^\"\n]+\"|'[^
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A card cut at its fences: the text before, the YAML between, the text after; `line`: of the first YAML line, from 1.
+    """A card cut at its fences: the text before, the YAML between, the text after; `line`: of the first
+    YAML line, from 1.
 
     `header` is None where there is no front matter; `closed` is False where the second fence is missing.
     """
@@ -35,7 +37,10 @@ class Parts:
 
 
 def split(text: str, is_header: Callable[[str], bool]) -> Parts:
-    """Cut a card (with `\\n` ends). Behind leading prose, only a block that `is_header` accepts counts as front matter."""
+    """Cut a card (with `\\n` ends).
+
+    Behind leading prose, only a block that `is_header` accepts counts as front matter.
+    """
     lines = text.split("\n")
     first = next((n for n, line in enumerate(lines) if line.strip()), None)
     if first is None:
@@ -62,7 +67,8 @@ def _fence(lines: list[str], start: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The lines of one top-level key, with the comments and blank lines that follow it; key None: before the first key."""
+    """The lines of one top-level key, with the comments and blank lines that follow it; key None: before
+    the first key."""
 
     key: str | None
     text: str
@@ -70,7 +76,8 @@ class Block:
 
 
 def blocks(header: str) -> list[Block]:
-    """The header cut at its top-level keys; a header in one flow mapping `{...}` is a single block without a key."""
+    """The header cut at its top-level keys; a header in one flow mapping `{...}` is a single block without
+    a key."""
     found: list[Block] = []
     key: str | None = None
     start = 1
@@ -108,8 +115,8 @@ def salvage(header: str) -> tuple[dict[str, Any], list[plainyaml.YamlProblem]]:
 def patch(header: str, original: Mapping[str, Any], names: Mapping[str, str], data: Mapping[str, Any]) -> str:
     """The header with `data` in it, touching only the blocks of keys that changed.
 
-    `original` is what the header says by the names in `data`; `names` maps a key as written to its repaired name. Blocks that
-    could not be read stay as they are; of a key that stands twice the last block stays.
+    `original` is what the header says by the names in `data`; `names` maps a key as written to its repaired
+    name. Blocks that could not be read stay as they are; of a key that stands twice the last block stays.
     """
     pieces = blocks(header)
     last = {names.get(block.key, block.key): n for n, block in enumerate(pieces) if block.key is not None}

@@ -41,7 +41,8 @@ def load(text: str, *, max_bytes: int = MAX_BYTES) -> Any:
 
 
 def load_with_notes(text: str, *, max_bytes: int = MAX_BYTES) -> Loaded:
-    """As `load`, and with the keys that appear twice in one mapping (the last one counts, as YAML readers do).
+    """As `load`, and with the keys that appear twice in one mapping (the last one counts, as YAML readers
+    do).
 
     Raises:
         YamlProblem: broken YAML, or a document beyond the limits of size, depth, nodes or aliases.
@@ -135,7 +136,9 @@ class _Loader(yaml.SafeLoader):
 _NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
 _BOOL = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
 _INT = re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$")
-FLOAT = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$")  # fmt: skip
+FLOAT = re.compile(
+    r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
+)
 for _tag, _pattern, _first in (
     ("null", _NULL, ["~", "n", "N", ""]),
     ("bool", _BOOL, list("tTfF")),

@@ -21,15 +21,21 @@ _INPUTS = {
     "automatic-speech-recognition": ('model.predict("speech.flac")', "AutoModelForSpeechSeq2Seq"),
     "audio-classification": ('model.predict("sound.wav")', "AutoModelForAudioClassification"),
     "text-classification": ('model.predict("What a fine day")', "AutoModelForSequenceClassification"),
-    "token-classification": ('model.predict("Ada Lovelace lived in London")', "AutoModelForTokenClassification"),
-    "question-answering": ('model.predict({"question": "Who?", "context": "It was Ada."})', "AutoModelForQuestionAnswering"),
+    "token-classification": (
+        'model.predict("Ada Lovelace lived in London")',
+        "AutoModelForTokenClassification",
+    ),
+    "question-answering": (
+        'model.predict({"question": "Who?", "context": "It was Ada."})',
+        "AutoModelForQuestionAnswering",
+    ),
     "translation": ('model.predict("Guten Tag")', "AutoModelForSeq2SeqLM"),
     "summarization": ('model.predict("A long text ...")', "AutoModelForSeq2SeqLM"),
     "text-generation": ('model.predict("Once upon a time")', "AutoModelForCausalLM"),
     "fill-mask": ('model.predict("Paris is the [MASK] of France.")', "AutoModelForMaskedLM"),
     "feature-extraction": ('model.embed(["one text", "another"])', "AutoModel"),
     "sentence-similarity": ('model.embed(["one text", "another"])', "AutoModel"),
-}  # fmt: skip
+}
 _PROCESSOR = {"image": "AutoImageProcessor", "automatic": "AutoProcessor", "audio": "AutoFeatureExtractor",
               "object": "AutoImageProcessor"}  # fmt: skip
 
@@ -102,14 +108,15 @@ def new_card(
 ) -> Card:
     """A card for a model, complete enough to publish; what is not known is said to be not known.
 
-    `base_licenses`: the normalized licenses of the models it was made from, for a model that was made here: they
-    decide its license and obligations. Without them the license that the record declares counts. `training`:
-    settings, in the order to show. `load_as`: what to write in `zoohub.load(...)`, by default the model's id.
+    `base_licenses`: the normalized licenses of the models it was made from, for a model that was made here:
+    they decide its license and obligations. Without them the license that the record declares counts.
+    `training`: settings, in the order to show. `load_as`: what to write in `zoohub.load(...)`, by default
+    the model's id.
     """
     derived = _derived(record, base_licenses)
     license_id = derived.license if derived else record.license
     return Card(
-        data=_header(record, license_id, derived),
+        data=_header(record, license_id),
         body="\n" + _body(record, license_id, derived, load_as or _loadable(record.id), {
             "training": list((training or {}).items()),
             "training_text": training_text or _training_text(record),
@@ -127,7 +134,7 @@ def _derived(record: Facts, base_licenses: Iterable[str] | None) -> Derived | No
     return derive(base_licenses, relations[0] if relations else "finetune")
 
 
-def _header(record: Facts, license_id: str, derived: Derived | None) -> dict[str, Any]:
+def _header(record: Facts, license_id: str) -> dict[str, Any]:
     relation = next((base.relation for base in record.base_models if base.relation), None)
     bases = [base.id for base in record.base_models]
     fields: dict[str, Any] = {
@@ -147,9 +154,14 @@ def _header(record: Facts, license_id: str, derived: Derived | None) -> dict[str
 
 
 def license_fields(license_id: str, name: str | None = None, link: str | None = None) -> dict[str, str]:
-    """The front matter for a license: the Hub's own tag where it has one, else `other` with its name and link."""
+    """The front matter for a license: the Hub's own tag where it has one, else `other` with its name and
+    link."""
     if license_id == UNKNOWN:
-        return {"license": "other", "license_name": name, **({"license_link": link} if link else {})} if name else {}
+        return (
+            {"license": "other", "license_name": name, **({"license_link": link} if link else {})}
+            if name
+            else {}
+        )
     if " " in license_id:
         return {"license": "other", "license_name": license_id.lower().replace(" ", "-").strip("()")}
     if license_id in HUB_TAGS:
@@ -159,14 +171,17 @@ def license_fields(license_id: str, name: str | None = None, link: str | None = 
 
 
 # Our ids that hubs have a tag for.
-_TAGS = """afl-3.0 agpl-3.0 apache-2.0 apple-amlr apple-ascl artistic-2.0 bigcode-openrail-m bigscience-bloom-rail-1.0
-bigscience-openrail-m bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear bsl-1.0 c-uda cc cc-by-2.0 cc-by-2.5 cc-by-3.0
-cc-by-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0
-cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc0-1.0 cdla-permissive-1.0 cdla-permissive-2.0 cdla-sharing-1.0
-creativeml-openrail-m ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1 eupl-1.2 gemma gfdl gpl gpl-2.0 gpl-3.0 grok2-community
-h-research intel-research isc lgpl lgpl-2.1 lgpl-3.0 lgpl-lr llama2 llama3 llama3.1 llama3.2 llama3.3 llama4 lppl-1.3c
-mit mpl-2.0 ms-pl ncsa odbl odc-by ofl-1.1 openmdw-1.0 openmdw-1.1 openrail openrail++ osl-3.0 pddl postgresql unlicense wtfpl
-zlib""".split()
+_TAGS = """
+afl-3.0 agpl-3.0 apache-2.0 apple-amlr apple-ascl artistic-2.0 bigcode-openrail-m
+bigscience-bloom-rail-1.0 bigscience-openrail-m bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear bsl-1.0
+c-uda cc cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nc-nd-3.0
+cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-3.0 cc-by-sa-4.0
+cc0-1.0 cdla-permissive-1.0 cdla-permissive-2.0 cdla-sharing-1.0 creativeml-openrail-m ecl-2.0 epl-1.0
+epl-2.0 etalab-2.0 eupl-1.1 eupl-1.2 gemma gfdl gpl gpl-2.0 gpl-3.0 grok2-community h-research
+intel-research isc lgpl lgpl-2.1 lgpl-3.0 lgpl-lr llama2 llama3 llama3.1 llama3.2 llama3.3 llama4
+lppl-1.3c mit mpl-2.0 ms-pl ncsa odbl odc-by ofl-1.1 openmdw-1.0 openmdw-1.1 openrail openrail++ osl-3.0
+pddl postgresql unlicense wtfpl zlib
+""".split()
 HUB_TAGS = {**{tag: tag for tag in _TAGS}, "deepfloyd-if": "deepfloyd-if-license",
             "fair-noncommercial-research": "fair-noncommercial-research-license",
             "gemma-2024-04": "gemma", "gemma-2025-03": "gemma"}  # fmt: skip
@@ -177,7 +192,10 @@ def model_index(record: Facts) -> list[dict[str, Any]]:
     results = [
         {
             "task": {"type": result.task or record.task or "other"},
-            "dataset": {"name": result.dataset or "not stated", "type": _slug(result.dataset or "not-stated")},
+            "dataset": {
+                "name": result.dataset or "not stated",
+                "type": _slug(result.dataset or "not-stated"),
+            },
             "metrics": [{"type": _metric_id(result.metric), "value": result.value, "name": result.metric}],
         }
         for result in record.metrics
@@ -185,14 +203,18 @@ def model_index(record: Facts) -> list[dict[str, Any]]:
     return [{"name": record.name, "results": results}] if results else []
 
 
-def _body(record: Facts, license_id: str, derived: Derived | None, load_as: str, texts: Mapping[str, Any]) -> str:
+def _body(
+    record: Facts, license_id: str, derived: Derived | None, load_as: str, texts: Mapping[str, Any]
+) -> str:
     from jinja2 import Environment, StrictUndefined
 
     call, _ = _INPUTS.get(record.task or "", ("model.predict(...)", "AutoModel"))
     template = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701 - Markdown
     text = template.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=record.name,
-        description=_plain(record.description or f"A model for {record.task or 'a task that is not stated'}."),
+        description=_plain(
+            record.description or f"A model for {record.task or 'a task that is not stated'}."
+        ),
         base_models=[{"link": _link(base.id), "relation": base.relation} for base in record.base_models],
         facts=_facts(record, license_id),
         id=load_as,
@@ -200,13 +222,25 @@ def _body(record: Facts, license_id: str, derived: Derived | None, load_as: str,
         library=record.library,
         library_code=_library_code(record, load_as),
         license_text=_license_text(license_id, derived),
-        obligations=list(dict.fromkeys(f"{duty.text} (`{duty.license}`, {duty.condition.clause})"
-                                       for duty in derived.obligations)) if derived else _duties(license_id),
+        obligations=list(
+            dict.fromkeys(
+                f"{duty.text} (`{duty.license}`, {duty.condition.clause})" for duty in derived.obligations
+            )
+        )
+        if derived
+        else _duties(license_id),
         conflicts=derived.conflicts if derived else (),
-        metrics=[{"task": result.task, "dataset": result.dataset, "metric": result.metric,
-                  "shown": f"{result.value:.4g}"} for result in record.metrics],
+        metrics=[
+            {
+                "task": result.task,
+                "dataset": result.dataset,
+                "metric": result.metric,
+                "shown": f"{result.value:.4g}",
+            }
+            for result in record.metrics
+        ],
         **texts,
-    )  # fmt: skip
+    )
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
@@ -225,7 +259,10 @@ def _license_text(license_id: str, derived: Derived | None) -> str:
     if derived is None:
         return f"It is offered under {names}."
     if derived.free:
-        return f"It follows its base and is offered under {names}; other terms may be chosen where the duties below are kept."
+        return (
+            f"It follows its base and is offered under {names}; other terms may be chosen where the duties "
+            "below are kept."
+        )
     return f"It was made from models under {names}, whose terms hold for it too."
 
 
@@ -239,7 +276,10 @@ def _library_code(record: Facts, load_as: str) -> str:
     if record.library == "timm":
         return f'import timm\n\nmodel = timm.create_model("hf-hub:{load_as}", pretrained=True).eval()'
     if record.library == "sentence-transformers":
-        return f'from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer("{load_as}")'
+        return (
+            "from sentence_transformers import SentenceTransformer\n\n"
+            f'model = SentenceTransformer("{load_as}")'
+        )
     if record.library != "transformers":
         return ""
     _, model = _INPUTS.get(record.task or "", ("", "AutoModel"))
@@ -285,4 +325,6 @@ def _metric_id(metric: str) -> str:
 
 
 def _slug(text: str) -> str:
-    return "-".join("".join(char if char.isalnum() or char in "@._" else " " for char in text.lower()).split())
+    return "-".join(
+        "".join(char if char.isalnum() or char in "@._" else " " for char in text.lower()).split()
+    )

@@ -1,4 +1,5 @@
-"""The license knowledge base: look up, normalize, recognize, derive. Cheap to import; nothing is parsed here."""
+"""The license knowledge base: look up, normalize, recognize, derive. Cheap to import; nothing is parsed
+here."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """From `entries/*.yaml` to `licenses.json`: check every entry against the schema, work out tags and groups.
 
-Contributors write entries; the rest of zoohub reads the compiled file, because it must be there in a millisecond.
+Contributors write entries; the rest of zoohub reads the compiled file, because it must be there in a
+millisecond.
 """
 
 from __future__ import annotations
@@ -115,9 +116,8 @@ def render(folder: Path = ENTRIES) -> str:
     data = compiled(folder)
     lines = [f"{json.dumps(id)}:{_json(entry)}" for id, entry in data["licenses"].items()]
     body = ",\n".join(lines)
-    return (
-        f'{{"licenses":{{\n{body}\n}},\n"aliases":{_json(data["aliases"])},\n"groups":{_json(data["groups"])}}}\n'
-    )
+    aliases, groups = _json(data["aliases"]), _json(data["groups"])
+    return f'{{"licenses":{{\n{body}\n}},\n"aliases":{aliases},\n"groups":{groups}}}\n'
 
 
 def write() -> Path:
@@ -191,7 +191,8 @@ def _groups(licenses: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def _commercial(entry: Mapping[str, Any]) -> bool:
-    """Granted without asking anyone, whatever the user earns; a threshold of users does not count against it."""
+    """Granted without asking anyone, whatever the user earns; a threshold of users does not count against
+    it."""
     granted = all(entry["facts"][operation][0] == "yes" for operation in ("use", "commercial"))
     return granted and not any(_asks_business(condition) for condition in entry.get("conditions", ()))
 

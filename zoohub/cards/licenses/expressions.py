@@ -11,7 +11,8 @@ from zoohub.cards.licenses.knowledge import OPERATIONS, UNKNOWN, Fact, License, 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """An understood expression: its text and its parts, in our ids where we have them, else as SPDX writes them."""
+    """An understood expression: its text and its parts, in our ids where we have them, else as SPDX writes
+    them."""
 
     text: str
     ids: tuple[str, ...]
@@ -88,7 +89,8 @@ def _fact(tree: Any, operation: str) -> Fact:
 
 @cache
 def _licensing() -> Any:
-    """license-expression's parser with our ids as symbols, and beside them the SPDX ids that we have no entry for."""
+    """license-expression's parser with our ids as symbols, and beside them the SPDX ids that we have no
+    entry for."""
     from license_expression import LicenseSymbol, Licensing, get_license_index
 
     symbols, taken = [], set()
@@ -99,7 +101,12 @@ def _licensing() -> Any:
         taken.update({entry.id, *(name.lower() for name in fresh)})
     for item in get_license_index():
         key = item.get("spdx_license_key") or ""
-        if key and not key.startswith("LicenseRef-") and key.lower() not in taken and not item["is_deprecated"]:
+        if (
+            key
+            and not key.startswith("LicenseRef-")
+            and key.lower() not in taken
+            and not item["is_deprecated"]
+        ):
             symbols.append(LicenseSymbol(key, is_exception=item["is_exception"]))
             taken.add(key.lower())
     return Licensing(symbols)

@@ -16,7 +16,16 @@ from typing import Any
 
 from zoohub.errors import UnknownLicense, suggest
 
-OPERATIONS = ("use", "commercial", "modify", "redistribute", "finetune", "distill", "train_on_outputs", "serve")
+OPERATIONS = (
+    "use",
+    "commercial",
+    "modify",
+    "redistribute",
+    "finetune",
+    "distill",
+    "train_on_outputs",
+    "serve",
+)
 GROUPS = ("commercial", "permissive")
 KINDS = ("public-domain", "permissive", "weak-copyleft", "copyleft", "content", "data", "rail", "community",
          "research", "noncommercial", "source-available", "proprietary", "family", "unknown")  # fmt: skip
@@ -59,11 +68,11 @@ class Fact:
 class Condition:
     """What a license asks for, or where it ends.
 
-    kind: a key of `CONDITIONS`; `text`: in our words, or for `badge` and `name_prefix` the very text to show; `on`:
-    the operations that it binds. Thresholds: `amount` of `unit` (users, or a currency) a `period`, `counted`
-    "at release" (of the model, so it does not grow with the user) or "at any time"; `above`: what happens
-    then. `places`: territories that are excluded. `only`: the models or users that it binds, where not all
-    (`multimodal`, `cosmos`, `model as a service`, `image generation`).
+    kind: a key of `CONDITIONS`; `text`: in our words, or for `badge` and `name_prefix` the very text to
+    show; `on`: the operations that it binds. Thresholds: `amount` of `unit` (users, or a currency) a
+    `period`, `counted` "at release" (of the model, so it does not grow with the user) or "at any time";
+    `above`: what happens then. `places`: territories that are excluded. `only`: the models or users that it
+    binds, where not all (`multimodal`, `cosmos`, `model as a service`, `image generation`).
     """
 
     kind: str
@@ -80,14 +89,16 @@ class Condition:
 
     @property
     def sentence(self) -> str:
-        """The condition in words, complete: with the text to show, the threshold and what happens above it."""
+        """The condition in words, complete: with the text to show, the threshold and what happens above
+        it."""
         words = self.text
         if self.kind == "badge":
             words = f"show the text: {words}"
         elif self.kind == "name_prefix":
             words = f"begin the model's name with: {words}"
         elif self.amount:
-            words = f"above {self.amount:,} {self.unit} a {self.period}, counted {self.counted} ({words}): {self.above}"
+            much = f"{self.amount:,} {self.unit} a {self.period}"
+            words = f"above {much}, counted {self.counted} ({words}): {self.above}"
         elif self.places:
             words += f" ({', '.join(self.places)})"
         return f"{words} (binds: {self.only})" if self.only else words
@@ -97,8 +108,8 @@ class Condition:
 class License:
     """One text version of a license, or a tag that can mean several (`versions`).
 
-    kind: one of `KINDS`; `spdx`: the SPDX id or a `LicenseRef-`; `text`: how well the text is known: `read` (in full),
-    `partly` (quoted by others), `none`. `facts` holds all `OPERATIONS`.
+    kind: one of `KINDS`; `spdx`: the SPDX id or a `LicenseRef-`; `text`: how well the text is known: `read`
+    (in full), `partly` (quoted by others), `none`. `facts` holds all `OPERATIONS`.
     """
 
     id: str
@@ -117,7 +128,8 @@ class License:
     notes: str
 
     def answer(self, operation: str) -> str:
-        """`yes`, `no` or `unknown` for one of `OPERATIONS`; a `yes` holds under `conditions_on(operation)`."""
+        """`yes`, `no` or `unknown` for one of `OPERATIONS`; a `yes` holds under
+        `conditions_on(operation)`."""
         return self.fact(operation).answer
 
     def fact(self, operation: str) -> Fact:
@@ -149,7 +161,8 @@ class License:
 
         data = asdict(self)
         data["conditions"] = [
-            {key: value for key, value in item.items() if value not in (None, ())} for item in data["conditions"]
+            {key: value for key, value in item.items() if value not in (None, ())}
+            for item in data["conditions"]
         ]
         return data
 

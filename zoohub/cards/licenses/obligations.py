@@ -10,12 +10,26 @@ from zoohub.cards.licenses.knowledge import OPERATIONS, UNKNOWN, Condition, Fact
 
 RELATIONS = ("finetune", "adapter", "quantized", "merge", "distilled")
 # The operation of the base's license that makes the new model.
-_MAKING = {"finetune": "finetune", "adapter": "finetune", "quantized": "modify", "merge": "modify", "distilled": "distill"}  # fmt: skip
+_MAKING = {
+    "finetune": "finetune",
+    "adapter": "finetune",
+    "quantized": "modify",
+    "merge": "modify",
+    "distilled": "distill",
+}
 # Duties that bind whoever publishes the new model, beside what the terms forbid.
 _BINDING = {"share_alike", "flow_down", "no_derivatives", "noncommercial", "acceptable_use", "field_of_use",
             "user_threshold", "revenue_threshold", "territory", "outputs", "agreement"}  # fmt: skip
 # Licenses under which a derivative may not carry other terms.
-_FIXED_KINDS = {"community", "rail", "research", "noncommercial", "source-available", "proprietary", "copyleft"}
+_FIXED_KINDS = {
+    "community",
+    "rail",
+    "research",
+    "noncommercial",
+    "source-available",
+    "proprietary",
+    "copyleft",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +50,10 @@ class Obligation:
 class Derived:
     """What holds for a model that was made from others.
 
-    license: the id to publish under, an expression (`a AND b`) where several hold together, or `unknown`; `free`: whether
-    other terms may be chosen instead, as long as the obligations are kept; `making`: whether the bases allow the
-    making itself; `facts`: the answers of the bases together; `conflicts`: terms that cannot hold together.
+    license: the id to publish under, an expression (`a AND b`) where several hold together, or `unknown`;
+    `free`: whether other terms may be chosen instead, as long as the obligations are kept; `making`:
+    whether the bases allow the making itself; `facts`: the answers of the bases together; `conflicts`:
+    terms that cannot hold together.
     """
 
     license: str
@@ -52,10 +67,11 @@ class Derived:
 
 
 def derive(base_licenses: Iterable[str], relation: str = "finetune") -> Derived:
-    """The license and obligations of a model made by `relation` from models under `base_licenses` (normalized ids).
+    """The license and obligations of a model made by `relation` from models under `base_licenses`
+    (normalized ids).
 
-    Several bases: every restriction of each holds, and an unknown one makes the whole unknown. A distilled model owes only
-    what the bases' licenses lay upon distillation or on what is trained with their outputs.
+    Several bases: every restriction of each holds, and an unknown one makes the whole unknown. A distilled
+    model owes only what the bases' licenses lay upon distillation or on what is trained with their outputs.
 
     Raises:
         UnknownLicense: an id has no entry; ValueError: no such relation.
@@ -90,7 +106,8 @@ def _license(bases: Sequence[License], binding: Sequence[License], relation: str
 
 def _fixed(base: License) -> bool:
     return base.kind in _FIXED_KINDS or any(
-        base.condition(kind) is not None for kind in ("share_alike", "flow_down", "noncommercial", "no_derivatives")
+        base.condition(kind) is not None
+        for kind in ("share_alike", "flow_down", "noncommercial", "no_derivatives")
     )
 
 
@@ -115,12 +132,13 @@ def _together(bases: Sequence[License], operation: str) -> Fact:
 
 
 def _conflicts(bases: Sequence[License], relation: str) -> tuple[str, ...]:
-    found = []
-    for base in bases:
-        if base.condition("no_derivatives"):
-            found.append(f"{base.id} lets no modified version be shared")
-    for first, second in combinations([base for base in bases if _share_alike(base, relation)], 2):
-        found.append(f"{first.id} and {second.id} each want what is made from them under their own terms")
+    closed = [base for base in bases if base.condition("no_derivatives")]
+    alike = [base for base in bases if _share_alike(base, relation)]
+    found = [f"{base.id} lets no modified version be shared" for base in closed]
+    found += [
+        f"{first.id} and {second.id} each want what is made from them under their own terms"
+        for first, second in combinations(alike, 2)
+    ]
     for base in bases:
         if base.kind == "copyleft":
             found += [f"{base.id} lets no further restriction be added, and {other.id} adds some"
@@ -134,5 +152,12 @@ def _share_alike(base: License, relation: str) -> bool:
 
 
 def _restricts(base: License) -> bool:
-    kinds = {"noncommercial", "acceptable_use", "field_of_use", "flow_down", "user_threshold", "revenue_threshold"}
+    kinds = {
+        "noncommercial",
+        "acceptable_use",
+        "field_of_use",
+        "flow_down",
+        "user_threshold",
+        "revenue_threshold",
+    }
     return any(condition.kind in kinds for condition in base.conditions)

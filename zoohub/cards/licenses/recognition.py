@@ -1,7 +1,7 @@
 """Which license a text is: exactly one of the known, or similar to one and where it differs, or none.
 
-Only an exact match (the same words in the same order) gives an id. A near match names the license it resembles,
-with the passages that differ; its answers stay unknown, since one word decides.
+Only an exact match (the same words in the same order) gives an id. A near match names the license it
+resembles, with the passages that differ; its answers stay unknown, since one word decides.
 """
 
 from __future__ import annotations
@@ -26,15 +26,24 @@ from zoohub.errors import CardError
 DATA = Path(__file__).with_name("fingerprints.json.gz")
 MAX_BYTES = 1_000_000
 NEAR = 0.6
-LICENSE_NAMES = ("license", "licence", "copying", "unlicense", "notice", "use_policy", "model_license", "copyright")
+LICENSE_NAMES = (
+    "license",
+    "licence",
+    "copying",
+    "unlicense",
+    "notice",
+    "use_policy",
+    "model_license",
+    "copyright",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
     """Words that differ. kind: `added` (only in the text at hand) or `missing` (only in the known license).
 
-    `text` is empty for what is missing from a license whose text is not shipped; `words` counts in any case; `line` is that of
-    the text at hand, from 1 (None for what is missing).
+    `text` is empty for what is missing from a license whose text is not shipped; `words` counts in any
+    case; `line` is that of the text at hand, from 1 (None for what is missing).
     """
 
     kind: str
@@ -45,10 +54,12 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class TextMatch:
-    """The outcome. id: the license, or `unknown` where the match is not exact; `part`: `license` or `use policy`.
+    """The outcome. id: the license, or `unknown` where the match is not exact; `part`: `license` or `use
+    policy`.
 
-    how: `exact`, `near`, `contains` (the whole license stands in it, with more around) or `none`; `similar`: the license
-    that it resembles most, with `similarity` from 0 to 1 (share of words in equal runs) and the passages that differ.
+    how: `exact`, `near`, `contains` (the whole license stands in it, with more around) or `none`;
+    `similar`: the license that it resembles most, with `similarity` from 0 to 1 (share of words in equal
+    runs) and the passages that differ.
     """
 
     id: str
@@ -70,7 +81,8 @@ class TextMatch:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A known text: whose license it is, which part, its digest, its segments (text empty where not shipped), its words."""
+    """A known text: whose license it is, which part, its digest, its segments (text empty where not
+    shipped), its words."""
 
     id: str
     part: str
@@ -104,7 +116,9 @@ def recognize(text: str) -> TextMatch:
     return TextMatch(UNKNOWN, how, known.part, known.id, min(round(similarity, 4), 0.9999), passages)
 
 
-def recognize_file(path: str | os.PathLike[str], *, inside: str | os.PathLike[str] | None = None) -> TextMatch:
+def recognize_file(
+    path: str | os.PathLike[str], *, inside: str | os.PathLike[str] | None = None
+) -> TextMatch:
     """`recognize` for a file; with `inside`, one that leads out of that folder by a link is refused.
 
     Raises:
@@ -118,7 +132,9 @@ def recognize_file(path: str | os.PathLike[str], *, inside: str | os.PathLike[st
     with file.open("rb") as stream:
         raw = stream.read(MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:
-        raise CardError(f"{file} is larger than {MAX_BYTES:,} bytes: no license is.", "Cut out the license itself.")
+        raise CardError(
+            f"{file} is larger than {MAX_BYTES:,} bytes: no license is.", "Cut out the license itself."
+        )
     if b"\0" in raw and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise CardError(f"{file} is no text.", "Name a license file.")
     try:
@@ -135,7 +151,8 @@ def license_files(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def _candidates(found: Sequence[Segment]) -> list[tuple[Known, float]]:
-    """Known texts that share runs with `found`, with the number of shared words; the closest in length first on a tie."""
+    """Known texts that share runs with `found`, with the number of shared words; the closest in length
+    first on a tie."""
     index, counts = _index(), Counter(segment.digest for segment in found)
     total = sum(segment.words for segment in found)
     shared: Counter[int] = Counter()
@@ -156,9 +173,13 @@ def _differences(known: Sequence[Segment], found: Sequence[Segment]) -> tuple[Pa
             continue
         gone, new = known[a:b], found[c:d]
         if new:
-            passages.append(Passage("added", " ".join(s.text for s in new), sum(s.words for s in new), new[0].line))
+            passages.append(
+                Passage("added", " ".join(s.text for s in new), sum(s.words for s in new), new[0].line)
+            )
         if gone:
-            passages.append(Passage("missing", " ".join(s.text for s in gone if s.text), sum(s.words for s in gone)))
+            passages.append(
+                Passage("missing", " ".join(s.text for s in gone if s.text), sum(s.words for s in gone))
+            )
     return tuple(passages)
 
 
@@ -170,7 +191,9 @@ def _known() -> tuple[Known, ...]:
 
 def _read(item: dict[str, Any]) -> Known:
     segments = tuple(Segment(digest, words, text, 0) for digest, words, text in item["segments"])
-    return Known(item["id"], item["part"], item["digest"], segments, sum(segment.words for segment in segments))
+    return Known(
+        item["id"], item["part"], item["digest"], segments, sum(segment.words for segment in segments)
+    )
 
 
 @cache

@@ -15,8 +15,28 @@ from functools import cache
 from zoohub.cards.licenses.knowledge import UNKNOWN, alias, all_licenses, is_id
 
 MAX_LENGTH = 1000
-UNSAID = frozenset({"", "other", "unknown", "none", "null", "n/a", "na", "tbd", "todo", "custom", "see license",
-                    "license", "noassertion", "unlicensed", "undefined", "-", "false", "true"})  # fmt: skip
+UNSAID = frozenset(
+    {
+        "",
+        "other",
+        "unknown",
+        "none",
+        "null",
+        "n/a",
+        "na",
+        "tbd",
+        "todo",
+        "custom",
+        "see license",
+        "license",
+        "noassertion",
+        "unlicensed",
+        "undefined",
+        "-",
+        "false",
+        "true",
+    }
+)
 # Words that carry no meaning in a license's name.
 _FILLER = frozenset("the license licence licenses licensed agreement version ver v under a an".split())
 _MENDED = {"liscence": "license", "lisence": "license", "licens": "license", "communityclicense": "community"}
@@ -29,9 +49,9 @@ _OPERATOR = re.compile(r"(?<![\w-])(?:AND|OR|WITH)(?![\w-])|[()]")
 class LicenseMatch:
     """What a license string means.
 
-    id: a normalized id, or `unknown`; `expression`: an expression over our ids where one was understood (for a
-    single license the id itself), else None; `how`: what was done, in words; `confidence`: 0 to 1; `ids`: every
-    license that was named, also where it is unclear which of them holds.
+    id: a normalized id, or `unknown`; `expression`: an expression over our ids where one was understood
+    (for a single license the id itself), else None; `how`: what was done, in words; `confidence`: 0 to 1;
+    `ids`: every license that was named, also where it is unclear which of them holds.
     """
 
     id: str
@@ -76,7 +96,9 @@ def _from_name_and_link(text: str, name: str | None, link: str | None) -> Licens
     if named and named.id != UNKNOWN:
         if linked and linked != named.id and not _related(linked, named.id):
             return _unknown("license_name and license_link name different licenses", (named.id, linked))
-        return LicenseMatch(named.id, named.expression, f"license_name: {named.how}", 0.9 * named.confidence, named.ids)
+        return LicenseMatch(
+            named.id, named.expression, f"license_name: {named.how}", 0.9 * named.confidence, named.ids
+        )
     if named and named.ids:
         return named
     if linked and not named:

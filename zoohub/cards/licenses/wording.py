@@ -1,8 +1,8 @@
 """License text as words: what two copies of one license have in common when only layout and holder differ.
 
-Kept are all words, numbers, currencies and comparison signs, in order; dropped are case, white space, punctuation,
-emphasis marks, title lines and lines that do nothing but name a copyright holder. A changed word, number or sign
-therefore always changes the result.
+Kept are all words, numbers, currencies and comparison signs, in order; dropped are case, white space,
+punctuation, emphasis marks, title lines and lines that do nothing but name a copyright holder. A changed
+word, number or sign therefore always changes the result.
 """
 
 from __future__ import annotations
@@ -14,28 +14,35 @@ from dataclasses import dataclass
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+|[%≤≥≠¬±]|[<>](?=\s*\d)|[$€£¥₩₽₹]")
 _CUT = re.compile(r"(?<=[.;:,)])(?=\s)|(?=\()")
-_YEAR = r"(?:\[?(?:19|20)\d[\dx](?:\s*[-–,]\s*(?:19|20)\d[\dx])*\]?|\[?\(?<?(?:yyyy|years?|year\(s\))>?\)?\]?)"
+_YEAR = (
+    r"(?:\[?(?:19|20)\d[\dx](?:\s*[-–,]\s*(?:19|20)\d[\dx])*\]?|\[?\(?<?(?:yyyy|years?|year\(s\))>?\)?\]?)"
+)
 _HOLDER = re.compile(
     rf"^\W*(?:portions\s+)?(?:copyright|copr\.?|©)\s*(?:\(c\)|©|&copy;)?\s*"
     rf"(?:{_YEAR}|(?<=\(c\)) |(?<=©) |by\b|[\[<{{])(?P<name>.*)$"
     rf"|^\W*\(c\)\s*{_YEAR}(?P<dated>.*)$"
     r"|^\W*(?:portions\s+)?copyright\s+(?:\(c\)|©)(?P<marked>.*)$"
-    r"|^\W*(?-i:Copyright|COPYRIGHT)\s+(?P<plain>(?!holder|owner)(?-i:[A-Z])\S+.*|\S+ (?:authors|contributors)\W*)$"
+    r"|^\W*(?-i:Copyright|COPYRIGHT)\s+"
+    r"(?P<plain>(?!holder|owner)(?-i:[A-Z])\S+.*|\S+ (?:authors|contributors)\W*)$"
     r"|^\W*all rights reserved\W*$",
     re.IGNORECASE,
 )
 # A line with one of these says something, so it is no mere holder line.
-_OPERATIVE = frozenset("""may not must shall should will can cannot no non none never only except unless without use used
-uses usage user users license licensed licence permission permitted prohibited forbidden forbids forbid commercial
-noncommercial purposes purpose grant granted terms condition conditions agreement restricted restriction restrictions
-military weapons research academic academia evaluation internal personal private education educational sale sell resale
-distribute redistribute copy modify any if notice law laws who whom that which is are be been was were to has have
-subject provided free limited""".split())
+_OPERATIVE = frozenset(
+    """may not must shall should will can cannot no non none never only except unless without use used
+uses usage user users license licensed licence permission permitted prohibited forbidden forbids forbid
+commercial noncommercial purposes purpose grant granted terms condition conditions agreement restricted
+restriction restrictions military weapons research academic academia evaluation internal personal private
+education educational sale sell resale distribute redistribute copy modify any if notice law laws who whom
+that which is are be been was were to has have subject provided free limited""".split()
+)
 # What stands in holders' names beside names.
-_CONNECTORS = frozenset("""and the of by for at de la van von der den du et al inc llc ltd gmbh co corp its affiliates
-contributors contributor authors author team project developers community group university institute foundation present
-year name holder holders copyright owner owners fullname yyyy all rights reserved original or other individual developers see
-file files txt md""".split())
+_CONNECTORS = frozenset(
+    """and the of by for at de la van von der den du et al inc llc ltd gmbh co corp its affiliates
+contributors contributor authors author team project developers community group university institute
+foundation present year name holder holders copyright owner owners fullname yyyy all rights reserved
+original or other individual developers see file files txt md""".split()
+)
 # Ruling words that are names too, where they begin with a capital.
 _ALSO_NAMES = frozenset(["will", "may", "grant", "law", "free", "research", "education"])
 _PLACEHOLDER = frozenset(["name", "of", "copyright", "owner", "fullname", "holder", "holders"])
@@ -48,7 +55,8 @@ _BSD_NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A run of words between two marks of punctuation: its digest, its number of words, and where it stood."""
+    """A run of words between two marks of punctuation: its digest, its number of words, and where it
+    stood."""
 
     digest: str
     words: int
@@ -68,7 +76,10 @@ def digest(text: str) -> str:
 
 
 def segments(text: str) -> list[Segment]:
-    """The text cut at its punctuation, for finding what differs. Line ends count for nothing, so wrapping does not either."""
+    """The text cut at its punctuation, for finding what differs.
+
+    Line ends count for nothing, so wrapping does not either.
+    """
     lines = text.splitlines()
     numbers = _content_numbers(text)
     stream = "\n".join(lines[number - 1] for number in numbers)
@@ -115,12 +126,15 @@ def _content_numbers(text: str) -> list[int]:
 
 
 def _is_holder(line: str, fresh: bool) -> bool:
-    """Whether a line only names who holds the copyright: short, made of names, without a word that rules anything."""
+    """Whether a line only names who holds the copyright: short, made of names, without a word that rules
+    anything."""
     match = _HOLDER.match(line)
     if not match or len(line) > 160 or _in_quotation(line) or (match["plain"] and not fresh):
         return False
     name = match["name"] or match["dated"] or match["marked"] or match["plain"] or ""
-    name = re.sub(r"\ball rights reserved\b|\S+@\S+|\bhttps?://\S+|\bto present\b", " ", name, flags=re.IGNORECASE)
+    name = re.sub(
+        r"\ball rights reserved\b|\S+@\S+|\bhttps?://\S+|\bto present\b", " ", name, flags=re.IGNORECASE
+    )
     name = re.sub(r"\b(contributors) to\b", r"\1", name, flags=re.IGNORECASE)
     inner = re.findall(r"[^\W\d_][\w.\-]*(?<![.\-])", name)
     if "[" in name or "<" in name:
@@ -139,19 +153,42 @@ def _rules(word: str) -> bool:
 
 
 def _in_quotation(line: str) -> bool:
-    """Whether a quotation begins or ends within the line: then it is part of a notice that a clause prescribes."""
+    """Whether a quotation begins or ends within the line: then it is part of a notice that a clause
+    prescribes."""
     return line.count('"') % 2 == 1 or line.count("“") != line.count("”")
 
 
 def _titles() -> frozenset[str]:
     """First lines that only name the license; they are the same for every text, so they decide nothing."""
-    return frozenset({"mit license", "the mit license", "the mit license mit", "mit license mit", "expat license",
-                      "isc license", "the isc license", "bsd 3 clause license", "the 3 clause bsd license",
-                      "bsd 2 clause license", "the 2 clause bsd license", "the bsd 3 clause license",
-                      "the bsd 2 clause license", "bsd license", "new bsd license", "modified bsd license",
-                      "simplified bsd license", "the clear bsd license", "boost software license version 1.0",
-                      "mit no attribution", "license", "zlib license", "the zlib license", "postgresql license",
-                      "the unlicense"})  # fmt: skip
+    return frozenset(
+        {
+            "mit license",
+            "the mit license",
+            "the mit license mit",
+            "mit license mit",
+            "expat license",
+            "isc license",
+            "the isc license",
+            "bsd 3 clause license",
+            "the 3 clause bsd license",
+            "bsd 2 clause license",
+            "the 2 clause bsd license",
+            "the bsd 3 clause license",
+            "the bsd 2 clause license",
+            "bsd license",
+            "new bsd license",
+            "modified bsd license",
+            "simplified bsd license",
+            "the clear bsd license",
+            "boost software license version 1.0",
+            "mit no attribution",
+            "license",
+            "zlib license",
+            "the zlib license",
+            "postgresql license",
+            "the unlicense",
+        }
+    )
 
 
 def _without_names(found: list[str]) -> list[str]:
@@ -168,4 +205,6 @@ def _without_name(match: re.Match[str]) -> str:
 
 def _is_name(text: str) -> bool:
     inner = text.split()
-    return len(inner) <= 12 and all(map(str.isalpha, inner)) and not (_OPERATIVE - {"any"}).intersection(inner)
+    return (
+        len(inner) <= 12 and all(map(str.isalpha, inner)) and not (_OPERATIVE - {"any"}).intersection(inner)
+    )
