@@ -325,7 +325,7 @@ def openmmlab(folder: Path) -> Iterator[Row]:
                 f"web:{r['lib']}/{r['model']}",
                 task,
                 r["dataset"],
-                r["metric"],
+                "accuracy" if r["metric"].startswith("Top") else r["metric"],
                 float(r["value"]) / 100,
                 f"PyPI {r['lib']} metafiles",
                 strategy="full",

@@ -64,3 +64,12 @@ def complete(context: Context) -> Context:
         language=context.language or facts.language,
         domain=context.domain or facts.domain,
     )
+
+
+@cache
+def parameters() -> dict[str, int]:
+    """Model -> parameters, for those whose size a published table states."""
+    import gzip
+
+    lines = gzip.decompress((FOLDER / "parameters.csv.gz").read_bytes()).decode("utf-8").splitlines()[1:]
+    return {name: int(count) for name, _, count in (line.rpartition(",") for line in lines)}

@@ -28,6 +28,7 @@ class Forecast:
     """For the first models of `order`: P(best), expected score, its 80 % interval, expected regret; the
     tie-set.
 
+    `typical` is the score at the expected level, without chance.
     Scores are in the unit of the contexts they are read in, higher is better; NaN where there is none.
     """
 
@@ -37,6 +38,7 @@ class Forecast:
     low: Array
     high: Array
     regret: Array
+    typical: Array
     tied: int
 
     @property
@@ -54,11 +56,12 @@ def forecast(ranking: Ranking, board: Board, *, seed: int = 0) -> Forecast:
     scores = _scores(percentile(draws), board, ranking.weights, random)
     if scores is None:
         nothing = np.full(len(order), np.nan)
-        score = low = high = regret = nothing
+        score = low = high = regret = typical = nothing
     else:
         score, (low, high) = scores.mean(axis=0), np.quantile(scores, _ends(ranking.weights), axis=0)
+        typical = _typical(percentile(ranking.mean[order]), board, ranking.weights)
         regret = (scores.max(axis=1, keepdims=True) - scores).mean(axis=0)
-    return Forecast(tuple(order), winners, score, low, high, regret, _tied(winners))
+    return Forecast(tuple(order), winners, score, low, high, regret, typical, _tied(winners))
 
 
 def _draw(ranking: Ranking, order: list[int], random: np.random.Generator) -> Array:
@@ -79,11 +82,8 @@ def _scores(standings: Array, board: Board, weights: Array, random: np.random.Ge
     drawn = random.choice(len(weights), size=len(standings), p=weights / weights.sum())
     scores = np.empty(standings.shape)
     for column in np.unique(drawn):
-        values = board.values[:, column]
-        known = np.sort(values[~np.isnan(values)])
-        grid = (np.arange(known.size) + 0.5) / known.size
         rows = drawn == column
-        scores[rows] = np.interp(standings[rows], grid, known)
+        scores[rows] = _read(standings[rows], board.values[:, column])
     return scores
 
 
@@ -94,6 +94,22 @@ def _ends(weights: Array) -> tuple[float, float]:
     tail = (1.0 - COVERED) / 2
     low = max((tail * (effective + 1.0) - 1.0) / (effective - 1.0), 0.0)
     return (low + tail) / 2, 1.0 - (low + tail) / 2
+
+
+def _typical(standings: Array, board: Board, weights: Array) -> Array:
+    """Scores of these percentile ranks, averaged over the contexts by weight."""
+    total = np.zeros(len(standings))
+    for column in np.flatnonzero(weights > 0):
+        total += weights[column] * _read(standings, board.values[:, column])
+    mean: Array = total / weights.sum()
+    return mean
+
+
+def _read(standings: Array, values: Array) -> Array:
+    """The scores that stand at these percentile ranks in one context."""
+    known = np.sort(values[~np.isnan(values)])
+    found: Array = np.interp(standings, (np.arange(known.size) + 0.5) / known.size, known)
+    return found
 
 
 def _tied(winners: Array) -> int:

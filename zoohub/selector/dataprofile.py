@@ -1,0 +1,239 @@
+"""profile: what a data set holds, before a model is chosen for it - counts, balance, sizes, and what is
+wrong with it."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from zoohub.errors import DataError
+
+IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
+SOUNDS = {".wav", ".flac", ".mp3", ".ogg", ".m4a"}
+TEXT_COLUMNS = ("text", "sentence", "review", "content", "question", "input")
+LABEL_COLUMNS = ("label", "labels", "class", "target", "category")
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "test": "eval",
+    "eval": "eval",
+    "valid": "eval",
+    "val": "eval",
+    "validation": "eval",
+    "dev": "eval",
+}
+OPENED = 500  # images and sounds that are opened to learn their sizes
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Facts of a data set; lengths are characters of texts, pixels of the shorter side, seconds of sounds."""
+
+    path: str
+    kind: str
+    samples: int
+    eval_samples: int
+    classes: dict[str, int]
+    smallest_class: int | None
+    imbalance: float | None
+    duplicates: int
+    conflicting: int
+    leaked: int
+    broken: tuple[str, ...]
+    length: tuple[float, float, float] | None
+    channels: dict[str, int]
+    language: str | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One sample: a digest of its content, its label, its split, its text or file."""
+
+    digest: str
+    label: str | None
+    split: str
+    text: str | None = None
+    file: Path | None = None
+
+
+def profile(path: str | Path) -> Profile:
+    """Look at a folder of images or sounds (one subfolder a class), or a csv, jsonl or text file.
+
+    Raises:
+        DataError: nothing there can be read as data.
+    """
+    place = Path(path).expanduser()
+    if not place.exists():
+        raise DataError(f"{path} does not exist.")
+    kind, items = _folder(place) if place.is_dir() else ("text", list(_table(place)))
+    if not items:
+        raise DataError(
+            f"{path} holds no data.",
+            "Needed: images or sounds in one subfolder per class, or a csv or jsonl file.",
+        )
+    broken, lengths, channels = _measure(kind, items)
+    bad = set(broken)
+    items = [item for item in items if str(item.file) not in bad]
+    train = [item for item in items if item.split == "train"]
+    held = [item for item in items if item.split == "eval"]
+    classes = Counter(item.label for item in train if item.label is not None)
+    counts = sorted(classes.values())
+    labels_of: dict[str, set[str | None]] = {}
+    for item in train:
+        labels_of.setdefault(item.digest, set()).add(item.label)
+    leaked = len({item.digest for item in held} & labels_of.keys())
+    texts = [item.text for item in items if item.text]
+    found = Profile(
+        str(place),
+        kind,
+        len(train),
+        len(held),
+        dict(classes.most_common()),
+        counts[0] if counts else None,
+        counts[-1] / counts[0] if counts else None,
+        len(train) - len(labels_of),
+        sum(len(labels) > 1 for labels in labels_of.values()),
+        leaked,
+        tuple(broken),
+        (min(lengths), median(lengths), max(lengths)) if lengths else None,
+        dict(channels),
+        language(texts) if texts else None,
+        (),
+    )
+    return _with_warnings(found)
+
+
+def language(texts: Sequence[str]) -> str | None:
+    """The language that the script tells (zh, ja, ko, ru, ar, el, he, th, hi); None where several share the
+    script."""
+    ranges = (
+        ("zh", 0x4E00, 0x9FFF),
+        ("ja", 0x3040, 0x30FF),
+        ("ko", 0xAC00, 0xD7AF),
+        ("ru", 0x0400, 0x04FF),
+        ("ar", 0x0600, 0x06FF),
+        ("el", 0x0370, 0x03FF),
+        ("he", 0x0590, 0x05FF),
+        ("th", 0x0E00, 0x0E7F),
+        ("hi", 0x0900, 0x097F),
+    )
+    letters = [ord(char) for text in texts[:500] for char in text[:500] if char.isalpha()]
+    if not letters:
+        return None
+    share = {name: sum(low <= char <= high for char in letters) / len(letters) for name, low, high in ranges}
+    if share["ja"] > 0.1:
+        return "ja"
+    best = max(share, key=lambda name: share[name])
+    return best if share[best] > 0.4 else None
+
+
+def _folder(place: Path) -> tuple[str, list[Item]]:
+    files = sorted(file for file in place.rglob("*") if file.is_file() and not file.name.startswith("."))
+    images = [file for file in files if file.suffix.lower() in IMAGES]
+    sounds = [file for file in files if file.suffix.lower() in SOUNDS]
+    kind, chosen = ("image", images) if len(images) >= len(sounds) else ("audio", sounds)
+    if chosen:
+        return kind, [_of_file(file, place) for file in chosen]
+    tables = [file for file in files if file.suffix.lower() in (".csv", ".jsonl", ".tsv")]
+    return "text", [item for file in tables for item in _table(file)]
+
+
+def _of_file(file: Path, root: Path) -> Item:
+    parts = file.relative_to(root).parts[:-1]
+    split = SPLITS.get(parts[0].lower(), "train") if parts else "train"
+    if parts and parts[0].lower() in SPLITS:
+        parts = parts[1:]
+    return Item(hashlib.sha256(file.read_bytes()).hexdigest(), parts[0] if parts else None, split, file=file)
+
+
+def _table(file: Path) -> Iterator[Item]:
+    split = next((side for word, side in SPLITS.items() if word in file.stem.lower()), "train")
+    for row in _rows(file):
+        text = next((str(row[c]) for c in TEXT_COLUMNS if row.get(c)), None)
+        if text is None:
+            text = next(
+                (str(v) for k, v in row.items() if isinstance(v, str) and k not in LABEL_COLUMNS), None
+            )
+        if text is None:
+            continue
+        label = next((str(row[c]) for c in LABEL_COLUMNS if row.get(c) not in (None, "")), None)
+        yield Item(hashlib.sha256(text.strip().lower().encode()).hexdigest(), label, split, text=text)
+
+
+def _rows(file: Path) -> Iterator[dict[str, object]]:
+    suffix = file.suffix.lower()
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            if suffix in (".jsonl", ".ndjson"):
+                for line in lines:
+                    row = json.loads(line)
+                    if isinstance(row, dict):
+                        yield row
+            elif suffix in (".csv", ".tsv"):
+                yield from csv.DictReader(lines, delimiter="\t" if suffix == ".tsv" else ",")
+            else:
+                yield from ({"text": line.strip()} for line in lines if line.strip())
+    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
+        raise DataError(f"{file} cannot be read: {error}.") from error
+
+
+def _measure(kind: str, items: Sequence[Item]) -> tuple[list[str], list[float], Counter[str]]:
+    """Files that cannot be read, the lengths, and the color modes or sample rates."""
+    broken: list[str] = []
+    channels: Counter[str] = Counter()
+    if kind == "text":
+        return broken, [float(len(item.text or "")) for item in items], channels
+    lengths: list[float] = []
+    for item in items[:: max(len(items) // OPENED, 1)]:
+        assert item.file is not None
+        try:
+            length, mode = _image(item.file) if kind == "image" else _sound(item.file)
+        except (OSError, ValueError, RuntimeError, SyntaxError):
+            broken.append(str(item.file))
+            continue
+        lengths.append(length)
+        channels[mode] += 1
+    return broken, lengths, channels
+
+
+def _image(file: Path) -> tuple[float, str]:
+    from PIL import Image
+
+    with Image.open(file) as image:
+        image.load()
+        return float(min(image.size)), image.mode
+
+
+def _sound(file: Path) -> tuple[float, str]:
+    import soundfile
+
+    info = soundfile.info(str(file))
+    return info.frames / info.samplerate, f"{info.samplerate} Hz"
+
+
+def _with_warnings(found: Profile) -> Profile:
+    from dataclasses import replace
+
+    said = []
+    if len(found.classes) == 1:
+        said.append("only one class: nothing can be told apart")
+    if found.smallest_class is not None and found.smallest_class < 8:
+        said.append(f"the smallest class has {found.smallest_class} samples")
+    if found.imbalance is not None and found.imbalance > 10:
+        said.append(f"the largest class is {found.imbalance:.0f} times the smallest: judge by macro F1")
+    if found.duplicates:
+        said.append(f"{found.duplicates} duplicates in the training data")
+    if found.conflicting:
+        said.append(f"{found.conflicting} samples carry two labels: label noise")
+    if found.leaked:
+        said.append(f"{found.leaked} samples are both in training and evaluation data")
+    if found.broken:
+        said.append(f"{len(found.broken)} files cannot be read, the first: {found.broken[0]}")
+    return replace(found, warnings=tuple(said))

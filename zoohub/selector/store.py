@@ -1,0 +1,128 @@
+"""Evidence: where it comes from (bundled facts, the registry, cards) and the csv files that carry it."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, fields
+from pathlib import Path
+
+from zoohub.errors import DataError
+from zoohub.registry import Evidence, ModelRecord, Registry
+from zoohub.selector.facts import FOLDER
+
+COLUMNS = tuple(field.name for field in fields(Evidence))
+NEEDED = ("model", "task", "dataset", "metric", "value")
+_TRUE, _FALSE = {"1", "true", "yes"}, {"0", "false", "no"}
+
+
+def bundled(task: str) -> list[Evidence]:
+    """The published results of a task that ship with zoohub."""
+    file = FOLDER / f"{task}.csv.gz"
+    if not file.is_file():
+        return []
+    text = gzip.decompress(file.read_bytes()).decode("utf-8")
+    return list(_parse(csv.DictReader(io.StringIO(text)), f"the bundled facts of {task}"))
+
+
+def gather(registry: Registry, task: str) -> list[Evidence]:
+    """All evidence of a task: bundled, then what the registry holds (own runs, imports)."""
+    return [*bundled(task), *registry.evidence(task=task)]
+
+
+def of_card(record: ModelRecord, task: str) -> Iterator[Evidence]:
+    """What a model's own card claims about the task: a dataset, a metric and a finite value."""
+    for metric in record.metrics:
+        if metric.dataset and metric.task in (None, task) and math.isfinite(metric.value):
+            yield Evidence(
+                record.id,
+                task,
+                metric.dataset,
+                metric.metric,
+                metric.value,
+                not any(
+                    word in metric.metric.lower() for word in ("loss", "wer", "cer", "error", "perplexity")
+                ),
+                source=metric.source or "card",
+            )
+
+
+def read_csv(path: Path) -> list[Evidence]:
+    """Read evidence from a csv file with a header; `model, task, dataset, metric, value` are needed.
+
+    Raises:
+        DataError: a column is missing or unknown, or a value is no finite number; the message names the line.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        reader = csv.DictReader(lines)
+        found = tuple(reader.fieldnames or ())
+        missing = [name for name in NEEDED if name not in found]
+        unknown = [name for name in found if name not in COLUMNS]
+        if missing or unknown:
+            what = f"lacks {', '.join(missing)}" if missing else f"has unknown columns: {', '.join(unknown)}"
+            raise DataError(f"{path} {what}.", f"Columns: {', '.join(COLUMNS)} (needed: {', '.join(NEEDED)})")
+        return list(_parse(reader, str(path)))
+
+
+def write_csv(rows: Iterable[Evidence], path: Path) -> int:
+    """Write evidence as csv that `read_csv` reads; returns how many."""
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.writer(lines, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in rows:
+            writer.writerow(["" if v is None else int(v) if isinstance(v, bool) else v for v in astuple(row)])
+            count += 1
+    return count
+
+
+def _parse(rows: Iterable[Mapping[str, str]], where: str) -> Iterator[Evidence]:
+    for line, row in enumerate(rows, start=2):
+        place = f"{where}, line {line}"
+        if empty := [name for name in NEEDED if not row.get(name)]:
+            raise DataError(f"{place}: {empty[0]} is empty.")
+        yield Evidence(
+            row["model"],
+            row["task"],
+            row["dataset"],
+            row["metric"],
+            _number(row["value"], "value", place),
+            _flag(row.get("higher_is_better"), place),
+            _count(row, "n_train", place),
+            _count(row, "n_classes", place),
+            row.get("language") or None,
+            row.get("domain") or None,
+            row.get("strategy") or None,
+            _count(row, "seeds", place),
+            row.get("source") or "import",
+        )
+
+
+def _number(text: str, name: str, place: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise DataError(f"{place}: {name} is {text!r}, no finite number.")
+    return value
+
+
+def _count(row: Mapping[str, str], name: str, place: str) -> int | None:
+    text = row.get(name)
+    if not text:
+        return None
+    value = _number(text, name, place)
+    if value < 0:
+        raise DataError(f"{place}: {name} is {text!r}, a count cannot be negative.")
+    return round(value)
+
+
+def _flag(text: str | None, place: str) -> bool:
+    word = (text or "true").strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise DataError(f"{place}: higher_is_better is {text!r}, neither true nor false.")
+    return word in _TRUE
