@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from zoohub.registry import open_registry as open_registry
     from zoohub.registry import search as search
     from zoohub.registry.sync import sync as sync
+    from zoohub.selector import profile as profile
+    from zoohub.selector import recommend as recommend
     from zoohub.weights import pull as pull
 
 __version__ = "0.1.0"
@@ -35,7 +37,9 @@ _HOME = {
     "get": "zoohub.registry",
     "load": "zoohub.adapters",
     "open_registry": "zoohub.registry",
+    "profile": "zoohub.selector",
     "pull": "zoohub.weights",
+    "recommend": "zoohub.selector",
     "search": "zoohub.registry",
     "sync": "zoohub.registry.sync",
     "errors": "zoohub",
@@ -52,7 +56,9 @@ __all__ = [
     "get",
     "load",
     "open_registry",
+    "profile",
     "pull",
+    "recommend",
     "search",
     "sync",
     "tasks",

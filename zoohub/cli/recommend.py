@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,8 @@ def recommend(task: str, samples: int | None, plot: Path | None, format: str, **
     interval
     and the regret come from one simulation; TIE marks models between which the evidence cannot choose.
     """
+    # matrices of a few hundred rows: threads that wait for one another cost more than they bring
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from zoohub.selector import answer
 
     found = answer(task, samples, **options)

@@ -37,6 +37,7 @@ class Candidates:
     records: dict[str, ModelRecord] = field(default_factory=dict)
     removed: Counter[str] = field(default_factory=Counter)
     nearest: dict[str, str] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
 
 
 def gather(registry: Registry, wanted: Wanted, evidenced: Sequence[str]) -> Candidates:
@@ -60,8 +61,9 @@ def gather(registry: Registry, wanted: Wanted, evidenced: Sequence[str]) -> Cand
 
 def _sift(records: Iterable[ModelRecord], wanted: Wanted, found: Candidates) -> None:
     for record in records:
-        if record.id in found.records:
+        if record.id in found.seen:
             continue
+        found.seen.add(record.id)
         reason = obstacle(record, wanted)
         if reason is None:
             found.records[record.id] = record

@@ -7,7 +7,7 @@ import csv
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -167,7 +167,7 @@ def _table(file: Path) -> Iterator[Item]:
         yield Item(hashlib.sha256(text.strip().lower().encode()).hexdigest(), label, split, text=text)
 
 
-def _rows(file: Path) -> Iterator[dict[str, object]]:
+def _rows(file: Path) -> Iterator[Mapping[str, object]]:
     suffix = file.suffix.lower()
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:

@@ -8,6 +8,7 @@ better.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import struct
@@ -166,7 +167,7 @@ def estimate(
         return _band(strategy, 1.2 * weights + activations / shape.layers + CONTEXT, step * samples / speed)
     if strategy == "lora":
         trained = shape.parameters * LORA_SHARE
-        return _band(strategy, weights + 16 * trained + activations + CONTEXT, 0.7 * work / speed)
+        return _band(strategy, 1.2 * weights + 16 * trained + activations + CONTEXT, 0.7 * work / speed)
     if strategy in ("full", "probe-then-full", "setfit"):
         master = shape.parameters * (4 if precision in ("bf16", "fp16") else 0)
         memory = weights + master + ADAM * shape.parameters + activations + CONTEXT
@@ -232,11 +233,11 @@ def _first(config: Mapping[str, Any], *names: str) -> float | None:
 
 def _guess_hidden(parameters: int) -> int:
     """Width of a usual transformer of so many parameters: 12 layers x 12 x width^2 at 85M."""
-    return max(64, round((parameters / 144) ** 0.5 / 64) * 64)
+    return max(64, round(math.sqrt(parameters / 144) / 64) * 64)
 
 
 def _product(dims: list[int]) -> int:
-    result = 1
+    result: int = 1
     for dim in dims:
         result *= int(dim)
     return result

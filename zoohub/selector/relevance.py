@@ -3,7 +3,7 @@
 Rankings in two contexts are taken to agree as BASE x exp(-sum of rate x difference) over the
 differences between their conditions. The rates come from measured agreement (see each) and are fixed:
 learned anew from a few dozen data sets, they fit noise. The weights are kriging weights of that model: near
-contexts count more, and near-copies of one another (one data set at six sizes) count about once.
+contexts count more, and near-copies of one another (one data set at six sizes) count less each.
 """
 
 from __future__ import annotations
@@ -106,4 +106,5 @@ def _words_unlike(names: Sequence[str]) -> Array:
     union = own[:, None] + own[None, :] - common
     with np.errstate(invalid="ignore", divide="ignore"):
         apart: Array = np.where(union > 0, 1.0 - common / union, 1.0)
+    apart[_unlike(names) == 0.0] = 0.0
     return apart
