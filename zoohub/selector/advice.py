@@ -227,14 +227,12 @@ def _prefer(
     best = max(score[i] for i in tied)
 
     def cost(index: int) -> tuple[int, float, int]:
+        """Near the best and with results of its own: by size, then freer license; otherwise by score."""
         record = records[ranking.models[index]]
+        if best - score[index] > noise or not ranking.records[index]:
+            return (1, -score[index], 0)
         size = record.parameters or facts.parameters().get(record.id)
-        free = licenses.in_group(record.license, "commercial")
-        return (
-            0 if best - score[index] <= noise else 1,
-            -score[index] if best - score[index] > noise else 0.0,
-            int(size or 10**15) - int(free),
-        )
+        return (0, float(size or 1e15), int(not licenses.in_group(record.license, "commercial")))
 
     return sorted(tied, key=cost) + rest
 
