@@ -90,8 +90,7 @@ MISSPELT = {
 
 @dataclass(frozen=True, slots=True)
 class CardFinding:
-    """What is wrong or was mended: a stable `rule`, a severity of `SEVERITIES`, the line (from 1) and the
-    remedy."""
+    """What is wrong or was mended: a stable `rule`, a severity, the line (from 1), the remedy."""
 
     rule: str
     severity: str
@@ -159,8 +158,7 @@ class Card:
         return target
 
     def to_bytes(self) -> bytes:
-        """What `write` writes: the very bytes that were read, where nothing changed and nothing was
-        mended."""
+        """What `write` writes: where nothing changed or was mended, the very bytes that were read."""
         source = self._source
         if source and not source.mended and not self._rewrite and self._unchanged(source):
             return source.raw
@@ -171,8 +169,7 @@ class Card:
 
     @property
     def header_text(self) -> tuple[str, int]:
-        """The front matter as it was read and the line of the file where it begins; ("", 2) for a new
-        card."""
+        """The front matter as read, and its first line in the file; ("", 2) for a new card."""
         return (self._source.header or "", self._source.line) if self._source else ("", 2)
 
     def rewrite_header(self) -> None:

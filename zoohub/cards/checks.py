@@ -22,8 +22,7 @@ _MODEL = re.compile(r"[\w.\-]+/[\w.\-]+")
 
 
 def check(card: Card) -> tuple[CardFinding, ...]:
-    """The findings of reading and those of the content, the gravest first, each with its line where it has
-    one."""
+    """The findings of reading and those of the content, the gravest first, with their lines."""
     found = list(card.findings)
     lines = _lines(card)
     for rule in _RULES:

@@ -67,8 +67,7 @@ def _fence(lines: list[str], start: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The lines of one top-level key, with the comments and blank lines that follow it; key None: before
-    the first key."""
+    """The lines of one top-level key and what follows it; key None: before the first key."""
 
     key: str | None
     text: str
@@ -76,8 +75,7 @@ class Block:
 
 
 def blocks(header: str) -> list[Block]:
-    """The header cut at its top-level keys; a header in one flow mapping `{...}` is a single block without
-    a key."""
+    """The header cut at its top-level keys; one in a flow mapping `{...}` is a block without a key."""
     found: list[Block] = []
     key: str | None = None
     start = 1

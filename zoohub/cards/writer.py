@@ -154,8 +154,7 @@ def _header(record: Facts, license_id: str) -> dict[str, Any]:
 
 
 def license_fields(license_id: str, name: str | None = None, link: str | None = None) -> dict[str, str]:
-    """The front matter for a license: the Hub's own tag where it has one, else `other` with its name and
-    link."""
+    """The front matter for a license: the Hub's own tag, else `other` with its name and link."""
     if license_id == UNKNOWN:
         return (
             {"license": "other", "license_name": name, **({"license_link": link} if link else {})}

@@ -191,8 +191,7 @@ def _groups(licenses: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def _commercial(entry: Mapping[str, Any]) -> bool:
-    """Granted without asking anyone, whatever the user earns; a threshold of users does not count against
-    it."""
+    """Granted without asking anyone, whatever the user earns (thresholds of users are no bar)."""
     granted = all(entry["facts"][operation][0] == "yes" for operation in ("use", "commercial"))
     return granted and not any(_asks_business(condition) for condition in entry.get("conditions", ()))
 

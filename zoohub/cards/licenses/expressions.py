@@ -11,8 +11,7 @@ from zoohub.cards.licenses.knowledge import OPERATIONS, UNKNOWN, Fact, License, 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """An understood expression: its text and its parts, in our ids where we have them, else as SPDX writes
-    them."""
+    """An understood expression: its text and parts, in our ids, else as SPDX writes them."""
 
     text: str
     ids: tuple[str, ...]
@@ -89,8 +88,7 @@ def _fact(tree: Any, operation: str) -> Fact:
 
 @cache
 def _licensing() -> Any:
-    """license-expression's parser with our ids as symbols, and beside them the SPDX ids that we have no
-    entry for."""
+    """license-expression's parser, with our ids as symbols and the SPDX ids that have no entry."""
     from license_expression import LicenseSymbol, Licensing, get_license_index
 
     symbols, taken = [], set()

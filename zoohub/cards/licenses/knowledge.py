@@ -89,8 +89,7 @@ class Condition:
 
     @property
     def sentence(self) -> str:
-        """The condition in words, complete: with the text to show, the threshold and what happens above
-        it."""
+        """The condition in words, with the text to show or the threshold and what happens above."""
         words = self.text
         if self.kind == "badge":
             words = f"show the text: {words}"
@@ -128,8 +127,7 @@ class License:
     notes: str
 
     def answer(self, operation: str) -> str:
-        """`yes`, `no` or `unknown` for one of `OPERATIONS`; a `yes` holds under
-        `conditions_on(operation)`."""
+        """`yes`, `no` or `unknown`; a `yes` holds under `conditions_on(operation)`."""
         return self.fact(operation).answer
 
     def fact(self, operation: str) -> Fact:

@@ -81,8 +81,7 @@ class TextMatch:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A known text: whose license it is, which part, its digest, its segments (text empty where not
-    shipped), its words."""
+    """A known text: its license, which part, digest, segments (text empty where not shipped), words."""
 
     id: str
     part: str
@@ -151,8 +150,7 @@ def license_files(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def _candidates(found: Sequence[Segment]) -> list[tuple[Known, float]]:
-    """Known texts that share runs with `found`, with the number of shared words; the closest in length
-    first on a tie."""
+    """Known texts that share runs with `found`, and how many words they share."""
     index, counts = _index(), Counter(segment.digest for segment in found)
     total = sum(segment.words for segment in found)
     shared: Counter[int] = Counter()

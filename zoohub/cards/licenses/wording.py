@@ -55,8 +55,7 @@ _BSD_NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A run of words between two marks of punctuation: its digest, its number of words, and where it
-    stood."""
+    """A run of words between two marks of punctuation: digest, number of words, where it stood."""
 
     digest: str
     words: int
@@ -126,8 +125,7 @@ def _content_numbers(text: str) -> list[int]:
 
 
 def _is_holder(line: str, fresh: bool) -> bool:
-    """Whether a line only names who holds the copyright: short, made of names, without a word that rules
-    anything."""
+    """Whether a line only names who holds the copyright: made of names, without a ruling word."""
     match = _HOLDER.match(line)
     if not match or len(line) > 160 or _in_quotation(line) or (match["plain"] and not fresh):
         return False
@@ -153,8 +151,7 @@ def _rules(word: str) -> bool:
 
 
 def _in_quotation(line: str) -> bool:
-    """Whether a quotation begins or ends within the line: then it is part of a notice that a clause
-    prescribes."""
+    """Whether a quotation begins or ends in the line: then a clause prescribes what stands there."""
     return line.count('"') % 2 == 1 or line.count("“") != line.count("”")
 
 
