@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from zoohub.audit.codescan import CodeScan, scan
+from zoohub.audit.codescan import CodeScan
+from zoohub.audit.codescan.scan import scan
 
 CODE = Path(__file__).parent / "code"
 LABEL = re.compile(r"#\s*->\s*(.+)$")

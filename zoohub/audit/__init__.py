@@ -28,7 +28,7 @@ _HOME = {
     "audit_registry": ("whole", "audit_registry"),
     "enforce": ("auditor", "enforce"),
     "load_policy": ("policy", "load"),
-    "scan_code": ("codescan", "scan"),
+    "scan_code": ("codescan.scan", "scan"),
     "verdict": ("auditor", "verdict"),
 }
 

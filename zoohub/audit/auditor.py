@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from zoohub.audit import lineage
-from zoohub.audit.codescan import CodeScan, ModelUse, scan
+from zoohub.audit.codescan import CodeScan, ModelUse
 from zoohub.audit.graph import Graph
 from zoohub.audit.judge import Issue, Judge
 from zoohub.audit.policy import Policy, load
@@ -41,7 +41,7 @@ def audit(
         PolicyError: no such policy, or the file is none; FileNotFoundError: there is no such code.
     """
     chosen = load(policy)
-    scanned = scan(code) if code is not None else CodeScan()
+    scanned = _scanned(code) if code is not None else CodeScan()
     uses: dict[str, list[ModelUse]] = {}
     for use in scanned.uses:
         if use.model:
@@ -52,6 +52,12 @@ def audit(
         wanted = dict.fromkeys([*models, *uses])
         audited = [auditor.model(model, uses.get(str(model), ())) for model in wanted]
     return AuditReport(chosen, tuple(audited), tuple(_about_code(auditor.judge, scanned)), scanned)
+
+
+def _scanned(code: str | Path) -> CodeScan:
+    from zoohub.audit.codescan.scan import scan
+
+    return scan(code)
 
 
 def _about_code(judge: Judge, scanned: CodeScan) -> Iterable[Finding]:
@@ -283,7 +289,9 @@ def verdict(
     return "review" if found == "allow" and record.base_models else found
 
 
-def enforce(record: ModelRecord, operation: str, registry: Registry | None = None) -> tuple[Finding, ...]:
+def enforce(
+    model: str | ModelRecord, operation: str, registry: Registry | None = None
+) -> tuple[Finding, ...]:
     """Stand in the way of `operation` ("pull", "finetune") where the policy in force denies it.
 
     Returns the findings to warn of (severity review). Without a policy in force nothing is refused or warned
@@ -299,12 +307,13 @@ def enforce(record: ModelRecord, operation: str, registry: Registry | None = Non
     policy = _in_force()
     if operation == "finetune" and "finetune" not in policy.what:
         policy = replace(policy, what=(*policy.what, "finetune"))
-    report = audit([record], policy, registry)
+    name = model.id if isinstance(model, ModelRecord) else model
+    report = audit([model], policy, registry)
     denied = [finding for finding in report.findings if finding.severity == "deny"]
     if denied:
         why = "; ".join(f"{finding.what} ({finding.why})" for finding in denied[:3])
-        raise PolicyDenied(f"The policy {policy.name!r} denies to {operation} {record.id}: {why}",
-                           f"All findings: zoo audit {record.id}", denied)  # fmt: skip
+        raise PolicyDenied(f"The policy {policy.name!r} denies to {operation} {name}: {why}",
+                           f"All findings: zoo audit {name}", denied)  # fmt: skip
     return tuple(finding for finding in report.findings if finding.severity == "review")
 
 

@@ -7,6 +7,9 @@ rule can allow what is unknown; only a waiver can, for one model, with an owner 
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -160,20 +163,41 @@ def load(policy: str | Path | Policy | None = None) -> Policy:
         raise PolicyError(
             f"There is no policy {name!r}.{near}", f"Built in: {', '.join(BUILT_IN)}. Or name a file."
         )
-    return parse(_yaml(path), name)
+    return parse(_document(path), name)
+
+
+def _document(path: Path) -> Any:
+    """The plain data of a policy. It is kept as JSON by its digest, so that a search under it loads no
+    YAML."""
+    kept = settings.home() / "cache" / f"policy-{hashlib.sha256(path.read_bytes()).hexdigest()[:32]}.json"
+    try:
+        return json.loads(kept.read_bytes())
+    except (OSError, ValueError):
+        pass
+    data = _yaml(path)
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        fresh = kept.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(data, default=str), encoding="utf-8")
+        fresh.replace(kept)
+    except OSError:
+        pass  # a home that cannot be written only costs time
+    return data
 
 
 def _yaml(path: Path) -> Any:
-    import yaml
+    from zoohub.cards.plainyaml import YamlProblem, load_with_notes
 
-    if path.stat().st_size > 1 << 20:
-        raise PolicyError(f"{path}: larger than 1 MiB is no policy.")
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise PolicyError(f"{where}: no YAML: {getattr(error, 'problem', None) or error}") from error
+        found = load_with_notes(path.read_text(encoding="utf-8-sig"), max_bytes=1 << 20)
+    except YamlProblem as error:
+        where = f"{path}:{error.line}" if error.line else str(path)
+        raise PolicyError(f"{where}: no policy: {error.reason}") from error
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"{path}: no policy: it is no UTF-8 text") from error
+    for key, line in found.duplicates:
+        raise PolicyError(f"{path}:{line}: the key {key!r} stands twice")
+    return found.value
 
 
 _KEYS = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from zoohub.cli import policing
 from zoohub.cli.output import emit, format_option
 from zoohub.errors import DataError, UsageError
 
@@ -257,6 +258,7 @@ def finetune(
 
     from zoohub.adapters.metrics import Estimate, Evaluation
 
+    policing.enforce(model, "finetune")
     loaded = _load(model, task, device, precision)
     tuned = loaded.finetune(
         data, strategy=strategy, output=output, eval=_share(held), columns=_pairs(columns), bad=bad,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from zoohub.cli import policing
 from zoohub.cli.output import emit, format_option, human_bytes
 
 
@@ -46,6 +47,7 @@ def pull(
             weights.plan(model, revision=revision, include=include, exclude=exclude, trust=trust), format
         )
         return
+    policing.enforce(model, "pull")
     folder = weights.pull(model, revision=revision, convert=convert, include=include, exclude=exclude,
                           trust=trust, progress=not quiet)  # fmt: skip
     if format == "table":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoohub.cli import policing
 from zoohub.cli.output import emit, format_option, human_bytes, human_count
 
 if TYPE_CHECKING:
@@ -96,7 +97,10 @@ def search(text: tuple[str, ...], count_by: str | None, format: str, **options: 
             )
             return
         results = registry.search(query)
-        shown = emit(map(_row, results) if format == "table" else map(_plain, results), _COLUMNS, format)
+        judge = policing.verdicts(registry)
+        told = _row if format == "table" else _plain
+        rows = ({**told(record), **({"verdict": judge(record)} if judge else {})} for record in results)
+        shown = emit(rows, (*_COLUMNS[:3], "verdict", *_COLUMNS[3:]) if judge else _COLUMNS, format)
         if not shown:
             click.echo("No model matches.", err=True)
         elif results.cursor and format == "table":
@@ -154,12 +158,18 @@ def show(model: str, format: str) -> None:
 
     with Registry.open() as registry:
         record = registry.get(model)
+        judge = policing.verdicts(registry)
+        verdict = judge(record) if judge else None
     if format == "json":
         import json
 
-        click.echo(json.dumps(record.to_dict(), ensure_ascii=False, indent=2))
+        data = {**record.to_dict(), "verdict": verdict} if verdict else record.to_dict()
+        click.echo(json.dumps(data, ensure_ascii=False, indent=2))
         return
     lines = list(_facts(record))
+    if verdict:
+        at = [name for name, _ in lines].index("license")
+        lines.insert(at + 1, ("verdict", f"{verdict} under the policy in force (why: zoo audit {record.id})"))
     width = max(len(name) for name, _ in lines)
     for name, value in lines:
         click.echo(f"{name.ljust(width)}  {value}")

@@ -1,7 +1,9 @@
-"""Models that code uses: `scan(path)` reads Python, notebooks, configs, shell scripts, Dockerfiles and
-requirements."""
+"""Models that code uses: Python, notebooks, configs, shell scripts, Dockerfiles and requirements.
 
-from zoohub.audit.codescan.scan import scan
+`codescan.scan.scan(path)` does the work; here stands only what it finds, which an audit without code needs
+too.
+"""
+
 from zoohub.audit.codescan.uses import CodeScan, ModelUse, Unread
 
-__all__ = ["CodeScan", "ModelUse", "Unread", "scan"]
+__all__ = ["CodeScan", "ModelUse", "Unread"]

@@ -1,0 +1,214 @@
+"""The audit: lineage counts, evidence is named, nothing unknown passes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+
+import zoohub
+from zoohub.audit import Auditor, audit, audit_registry, enforce, load_policy, verdict
+from zoohub.audit.lineage import excess
+from zoohub.audit.policy import Policy, parse
+from zoohub.audit.report import ModelAudit
+from zoohub.errors import PolicyDenied
+from zoohub.registry import BaseModel, LicenseEvidence, ModelRecord, Registry
+
+US = {"commercial": True, "monthly_users": 10, "revenue": 10, "territory": ["US"]}
+COMPANY: Policy = parse({"name": "company", "extends": "commercial", "who": US}, "company")
+
+
+def model(id: str, license: str = "unknown", *bases: str, relation: str | None = "finetune") -> ModelRecord:
+    raw = None if license == "unknown" else license
+    return ModelRecord(
+        id, license=license, license_raw=raw, base_models=tuple(BaseModel(b, relation) for b in bases)
+    )
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with Registry.open(catalog=False) as opened:
+        yield opened
+
+
+def audited(registry: Registry, id: str, policy: Policy = COMPANY) -> ModelAudit:
+    return audit([id], policy, registry).models[0]
+
+
+def terms(result: ModelAudit, *severities: str) -> set[str]:
+    return {
+        finding.term for finding in result.findings if finding.severity in (severities or ("deny", "review"))
+    }
+
+
+def test_a_child_that_claims_more_than_its_base(registry: Registry) -> None:
+    registry.add(
+        [
+            model("meta-llama/Llama-3.2-1B", "llama3.2"),
+            model("me/Chatty", "apache-2.0", "meta-llama/Llama-3.2-1B"),
+        ]
+    )
+    result = audited(registry, "me/Chatty")
+    assert terms(result) == {"claims-more", "name_prefix"}
+    finding = next(finding for finding in result.findings if finding.term == "claims-more")
+    assert "me/Chatty <- finetune - meta-llama/Llama-3.2-1B" in finding.evidence
+    assert "declared: llama3.2" in finding.evidence
+    assert finding.fix
+
+
+def test_a_child_that_keeps_the_terms_and_the_name(registry: Registry) -> None:
+    registry.add(
+        [
+            model("meta-llama/Llama-3.2-1B", "llama3.2"),
+            model("me/Llama-Chatty", "llama3.2", "meta-llama/Llama-3.2-1B"),
+        ]
+    )
+    assert terms(audited(registry, "me/Llama-Chatty")) == set()
+
+
+def test_differences_are_judged_by_terms_not_by_names(registry: Registry) -> None:
+    registry.add([model("a/base", "apache-2.0"), model("a/child", "mit", "a/base")])
+    result = audited(registry, "a/child")
+    assert result.verdict == "allow"
+    assert "claims-other" in terms(result, "allow")
+    assert excess("mit", "apache-2.0") == ()
+    assert excess("apache-2.0", "cc-by-nc-4.0") != ()
+    assert excess("unknown", "cc-by-nc-4.0") == ()
+
+
+@pytest.mark.parametrize("relation", ["finetune", "adapter", "quantized", "merge", None])
+def test_the_terms_of_a_base_flow(registry: Registry, relation: str | None) -> None:
+    registry.add([model("a/nc", "cc-by-nc-4.0"), model("a/mid", "mit", "a/nc", relation=relation),
+                  model("a/leaf", "mit", "a/mid", relation=relation)])  # fmt: skip
+    result = audited(registry, "a/leaf")
+    assert result.verdict == "deny"
+    assert {"forbidden", "claims-more"} <= terms(result)
+    assert ("relation-unknown" in terms(result, "allow")) == (relation is None)
+
+
+def test_distillation_flows_where_the_license_says_so(registry: Registry) -> None:
+    registry.add([
+        model("a/free", "apache-2.0"), model("a/d1", "mit", "a/free", relation="distilled"),
+        model("meta-llama/Llama-3.1-8B", "llama3.1"),
+        model("a/d2", "mit", "meta-llama/Llama-3.1-8B", relation="distilled"),
+        model("a/nobody-knows"), model("a/d3", "mit", "a/nobody-knows", relation="distilled"),
+    ])  # fmt: skip
+    assert audited(registry, "a/d1").inherited == ()
+    assert audited(registry, "a/d2").inherited == ("llama3.1",)
+    assert "base-unknown" in terms(audited(registry, "a/d3"))
+
+
+def test_a_merge_takes_the_union_and_share_alike_conflicts(registry: Registry) -> None:
+    registry.add([model("a/sa", "cc-by-nc-sa-4.0"), model("a/gpl", "gpl-3.0"),
+                  model("a/merged", "unknown", "a/sa", "a/gpl", relation="merge")])  # fmt: skip
+    result = audited(registry, "a/merged")
+    assert set(result.inherited) == {"cc-by-nc-sa-4.0", "gpl-3.0"}
+    assert {"conflict", "forbidden", "license-unknown"} <= terms(result)
+
+
+def test_a_base_in_no_registry_is_unknown(registry: Registry) -> None:
+    registry.add([model("a/child", "mit", "gone/base")])
+    result = audited(registry, "a/child")
+    assert result.verdict == "review"
+    assert terms(result) == {"base-unknown"}
+
+
+def test_a_model_in_no_registry_is_not_allowed(registry: Registry) -> None:
+    assert terms(audited(registry, "no/where")) == {"model-unknown"}
+    assert terms(audited(registry, "what is this?")) == {"model-unknown"}
+
+
+def test_circles_are_survived_and_told(registry: Registry) -> None:
+    registry.add([model("a/x", "mit", "a/y"), model("a/y", "cc-by-nc-4.0", "a/z"), model("a/z", "mit", "a/x"),
+                  model("a/self", "mit", "a/self"), model("a/leaf", "mit", "a/x")])  # fmt: skip
+    assert {"lineage-cycle", "forbidden"} <= terms(audited(registry, "a/x"))
+    assert "lineage-cycle" in terms(audited(registry, "a/self"))
+    assert terms(audited(registry, "a/leaf")) == {"forbidden", "claims-more"}
+    found = {name: (judged, set(stands)) for name, judged, stands in audit_registry(registry, COMPANY)}
+    assert found["a/leaf"] == ("deny", {"forbidden", "claims-more"})
+    assert "lineage-cycle" in found["a/z"][1]
+    assert "lineage-cycle" not in found["a/leaf"][1]
+
+
+def test_a_chain_of_ten_thousand(registry: Registry) -> None:
+    chain = [model("a/m0", "cc-by-nc-4.0")]
+    chain += [model(f"a/m{n}", "mit", f"a/m{n - 1}") for n in range(1, 10_001)]
+    registry.add(chain)
+    result = audited(registry, "a/m10000")
+    assert result.inherited == ("cc-by-nc-4.0", "mit")
+    assert result.verdict == "deny"
+    assert audit_registry(registry, COMPANY).verdicts == {"deny": 10_001}
+
+
+def test_whole_registry_and_single_audit_agree(registry: Registry) -> None:
+    licenses = ["mit", "llama3.2", "gpl-3.0", "unknown", "cc-by-nc-4.0", "gemma", "cc-by-sa-4.0"]
+    records = [model(f"a/m{n}", licenses[n % 7], *({f"a/m{n // 2}", f"a/m{n // 3}"} if n > 3 else ()),
+                     relation=[*("finetune", "merge", "distilled"),
+                         None][n % 4]) for n in range(200)]  # fmt: skip
+    registry.add(records)
+    auditor = Auditor(COMPANY, registry)
+    for name, judged, stands in audit_registry(registry, COMPANY):
+        single = auditor.model(name)
+        assert (judged, set(stands)) == (single.verdict, terms(single)), name
+
+
+def test_evidence_is_what_the_record_states(registry: Registry) -> None:
+    evidence = (LicenseEvidence("file", "LICENSE", "cc-by-nc-4.0"),)
+    registry.add([ModelRecord("a/b", license="cc-by-nc-4.0", license_evidence=evidence)])
+    assert all(
+        finding.evidence == "file LICENSE: cc-by-nc-4.0" for finding in audited(registry, "a/b").findings
+    )
+
+
+def test_rules_and_waivers(registry: Registry) -> None:
+    registry.add([model("a/nc", "cc-by-nc-4.0"), model("a/unknown"), model("a/free", "mit")])
+    waiver = {"owner": "Jo", "until": "2030-06-30", "reason": "asked the author"}
+    policy = parse({
+        "name": "p",
+        "rules": [{"model": "a/nc", "severity": "allow", "reason": "we have a contract"},
+                  {"model": "*/free", "severity": "deny", "reason": "not that one"}],
+        "waivers": [{"model": "a/unknown", **waiver}],
+    }, "p")  # fmt: skip
+    assert audited(registry, "a/nc", policy).verdict == "allow"
+    assert audited(registry, "a/free", policy).verdict == "deny"
+    holds = audit(["a/unknown"], policy, registry, today=date(2030, 6, 30))
+    assert holds.verdict == "allow"
+    assert "Waived by Jo until 2030-06-30" in holds.findings[0].why
+    ended = audit(["a/unknown"], policy, registry, today=date(2030, 7, 1))
+    assert {finding.term for finding in ended.findings} == {"license-unknown", "waiver-expired"}
+    assert ended.verdict == "review"
+    assert audit_registry(registry, policy).verdicts["deny"] == 1
+
+
+def test_in_the_flow(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.add([model("a/nc", "cc-by-nc-4.0"), model("a/unknown"), model("a/free", "mit")])
+    assert enforce("a/nc", "pull", registry) == ()  # no policy is in force
+    monkeypatch.setenv("ZOO_POLICY", "commercial")
+    with pytest.raises(PolicyDenied, match="zoo audit a/nc") as caught:
+        enforce("a/nc", "finetune", registry)
+    assert caught.value.findings
+    assert [finding.term for finding in enforce("a/unknown", "pull", registry)] == ["license-unknown"]
+    assert enforce("a/free", "pull", registry) == ()
+
+
+def test_a_verdict_at_a_glance(registry: Registry) -> None:
+    assert verdict(model("a/b", "mit"), "commercial") == "allow"
+    assert verdict(model("a/b", "mit", "a/nobody"), "commercial") == "review"
+    assert verdict(model("a/b", "cc-by-nc-4.0"), "commercial") == "deny"
+
+
+def test_the_name_at_the_top_can_be_called(registry: Registry) -> None:
+    registry.add([model("a/free", "mit")])
+    assert zoohub.audit(["a/free"], "commercial", registry).verdict == "allow"
+
+
+def test_one_model_takes_less_than_50_ms(registry: Registry) -> None:
+    registry.add([model("a/base", "llama3.2"), *(model(f"a/m{n}", "mit", "a/base") for n in range(50))])
+    auditor = Auditor(load_policy("commercial"), registry)
+    auditor.model("a/m0")
+    start = time.perf_counter()
+    for n in range(50):
+        auditor.model(f"a/m{n}")
+    assert (time.perf_counter() - start) / 50 < 0.05

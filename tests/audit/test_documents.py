@@ -1,0 +1,166 @@
+"""Bills of materials and SARIF: valid, and with what an auditor looks for inside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoohub.audit import AuditReport, audit
+from zoohub.audit.cyclonedx_bom import cyclonedx
+from zoohub.audit.sarif import sarif
+from zoohub.audit.spdx_bom import spdx
+from zoohub.registry import BaseModel, Metric, ModelFile, ModelRecord, Registry
+
+SHA = "a" * 64
+TEXT = {"type": "object", "required": ["text"], "additionalProperties": False,
+        "properties": {"text": {"type": "string", "minLength": 1}}}  # fmt: skip
+LEVEL = {"enum": ["none", "note", "warning", "error"]}
+# The part of SARIF 2.1.0 that is written here, closed: a misspelt or misplaced property is an error.
+SARIF: dict[str, Any] = {
+    "type": "object", "required": ["version", "runs"], "additionalProperties": False,
+    "properties": {
+        "$schema": {"type": "string", "format": "uri"}, "version": {"const": "2.1.0"},
+        "runs": {"type": "array", "items": {
+            "type": "object", "required": ["tool", "results"], "additionalProperties": False,
+            "properties": {
+                "tool": {"type": "object", "required": ["driver"], "additionalProperties": False,
+                    "properties": {
+                    "driver": {"type": "object", "required": ["name"], "additionalProperties": False,
+                        "properties": {
+                        "name": {"type": "string"}, "version": {"type": "string"},
+                            "semanticVersion": {"type": "string"},
+                        "informationUri": {"type": "string", "format": "uri"},
+                        "rules": {"type": "array", "uniqueItems": True, "items": {
+                            "type": "object", "required": ["id"], "additionalProperties": False,
+                                "properties": {
+                                "id": {"type": "string"}, "name": {"type": "string"},
+                                    "shortDescription": TEXT,
+                                "fullDescription": TEXT, "help": TEXT, "properties": {"type": "object"},
+                                "defaultConfiguration": {"type": "object", "additionalProperties": False,
+                                                         "properties": {"level": LEVEL}}}}}}}}},
+                "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+                    "properties": {"type": "object"},
+                "results": {"type": "array", "items": {
+                    "type": "object", "required": ["message"], "additionalProperties": False, "properties": {
+                        "ruleId": {"type": "string"}, "ruleIndex": {"type": "integer", "minimum": -1},
+                            "level": LEVEL,
+                        "message": TEXT, "properties": {"type": "object"},
+                        "partialFingerprints": {"type": "object", "additionalProperties": {"type": "string"}},
+                        "locations": {"type": "array", "items": {
+                            "type": "object", "additionalProperties": False, "properties": {
+                                "logicalLocations": {"type": "array", "uniqueItems": True, "items": {
+                                    "type": "object", "additionalProperties": False, "properties": {
+                                        "fullyQualifiedName": {"type": "string"},
+                                            "kind": {"type": "string"}}}},
+                                "physicalLocation": {
+                                    "type": "object", "required": ["artifactLocation"],
+                                        "additionalProperties": False,
+                                    "properties": {
+                                        "artifactLocation": {"type": "object", "additionalProperties": False,
+                                            "properties": {"uri": {"type": "string",
+                                                "format": "uri-reference"},
+                                                           "uriBaseId": {"type": "string"}}},
+                                        "region": {"type": "object", "additionalProperties": False,
+                                            "properties": {
+                                            "startLine": {"type": "integer", "minimum": 1}}}}}}}}}}},
+            }}},
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Iterator[AuditReport]:
+    (tmp_path / "my app.py").write_text(
+        "from transformers import "
+        "AutoModel\nAutoModel.from_pretrained('me/child')\nAutoModel.from_pretrained(x)\n"
+    )
+    with Registry.open(catalog=False) as registry:
+        registry.add([
+            ModelRecord("meta-llama/Llama-3.2-1B", license="llama3.2", license_raw="llama3.2",
+                revision="4e20de362430"),
+            ModelRecord(
+                "me/child", license="apache-2.0", license_raw="apache-2.0", author="me",
+                    task="text-generation",
+                description="A <child> & more", datasets=("stanfordnlp/imdb",), base_models=(
+                    BaseModel("meta-llama/Llama-3.2-1B", "finetune"), BaseModel("gone/base", None)),
+                files=(ModelFile("model.safetensors", 10, SHA),),
+                    config={"architectures": ["LlamaForCausalLM"]},
+                metrics=(Metric("accuracy", 0.91, "text-classification", "imdb"),),
+            ),
+            ModelRecord("a/unknown"), ModelRecord("pypi:some-weights", source="pypi", license="mit"),
+            ModelRecord("a/both", license="mit AND apache-2.0"),
+        ])  # fmt: skip
+        models = ["a/unknown", "meta-llama/Llama-3.2-1B", "pypi:some-weights", "a/both", "no/where"]
+        yield audit(models, "commercial", registry, code=tmp_path)
+
+
+@pytest.mark.parametrize("spec", ["1.6", "1.7"])
+def test_cyclonedx_is_valid_and_complete(report: AuditReport, spec: str) -> None:
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    document = cyclonedx(report, spec)
+    validator = JsonStrictValidator(SchemaVersion.from_version(spec))
+    assert validator.validate_str(json.dumps(document)) is None
+    broken = json.loads(json.dumps(document))
+    broken["components"][0]["modelCard"] = {"nonsense": 1}
+    assert validator.validate_str(json.dumps(broken)) is not None
+    components = {component["bom-ref"]: component for component in document["components"]}
+    child = components["me/child"]
+    assert child["modelCard"]["modelParameters"]["task"] == "text-generation"
+    assert child["modelCard"]["modelParameters"]["datasets"][0]["name"] == "stanfordnlp/imdb"
+    assert child["modelCard"]["quantitativeAnalysis"]["performanceMetrics"][0]["value"] == "0.91"
+    assert child["components"][0]["hashes"] == [{"alg": "SHA-256", "content": SHA}]
+    assert child["licenses"] == [{"license": {"id": "Apache-2.0"}}]
+    assert child["evidence"]["occurrences"] == [{"location": "my app.py", "line": 2}]
+    assert [each["name"] for each in child["pedigree"]["ancestors"]] == ["Llama-3.2-1B", "base"]
+    assert (
+        components["meta-llama/Llama-3.2-1B"]["purl"]
+        == "pkg:huggingface/meta-llama/Llama-3.2-1B@4e20de362430"
+    )
+    assert components["a/both"]["licenses"] == [{"expression": "MIT AND Apache-2.0"}]
+    assert "licenses" not in components["a/unknown"]
+    assert any("[claims-more]" in each["text"] for each in document["annotations"])
+
+
+def test_spdx_is_read_back_by_the_official_bindings(report: AuditReport) -> None:
+    import spdx_python_model
+
+    document = spdx(report)
+    model, objects = spdx_python_model.load_data(document)
+    packages = {each.name: each for each in objects.foreach_type(model.ai_AIPackage)}
+    assert {"me/child", "meta-llama/Llama-3.2-1B", "gone/base", "a/unknown"} <= set(packages)
+    assert list(packages["me/child"].ai_typeOfModel) == ["LlamaForCausalLM"]
+    assert {each.key: each.value for each in packages["me/child"].ai_metric} == {
+        "text-classification / imdb / accuracy": "0.91"
+    }
+    kinds = {
+        str(each.relationshipType).rpartition("/")[2] for each in objects.foreach_type(model.Relationship)
+    }
+    assert kinds == {"descendantOf", "trainedOn", "contains", "hasDeclaredLicense"}
+    hashes = [each.verifiedUsing[0].hashValue for each in objects.foreach_type(model.software_File)]
+    assert hashes == [SHA]
+    statements = [each.statement for each in objects.foreach_type(model.Annotation)]
+    assert any("[claims-more] review" in statement for statement in statements)
+
+
+def test_sarif_is_valid_and_points_at_the_line(report: AuditReport) -> None:
+    import jsonschema
+
+    document = json.loads(json.dumps(sarif(report)))
+    jsonschema.Draft202012Validator(SARIF).validate(document)
+    (run,) = document["runs"]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    places = {}
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]] == result["ruleId"]
+        place = result["locations"][0]["physicalLocation"]
+        places.setdefault(result["ruleId"], (place["artifactLocation"]["uri"], place["region"]["startLine"]))
+    assert places["claims-more"] == ("my%20app.py", 2)
+    assert places["model-unresolved"] == ("my%20app.py", 3)
+    prints = [json.dumps(result["partialFingerprints"]) for result in run["results"]]
+    assert len(set(prints)) == len(prints)
