@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -119,6 +123,29 @@ def test_it_loads_in_far_less_than_three_seconds() -> None:
     count = sum(1 for _ in records(CatalogSource()))
     assert count >= 3000
     assert time.perf_counter() - start < 2.0
+
+
+def test_a_stop_while_it_is_loaded_is_made_good(zoo_home: Path) -> None:
+    code = "from zoohub.registry import Registry; Registry.open().close()"
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    for delay in (0.0, 0.15, 0.4):
+        with subprocess.Popen(
+            [sys.executable, "-c", code], env=env, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr
+            process.stderr.readline()  # "Creating the registry ..."
+            time.sleep(delay)
+            process.kill()
+    with Registry.open() as registry:
+        assert registry.count() > 9000
+    with Registry.open() as registry:
+        assert registry.add([ModelRecord(id="a/b")]).new == 1
+
+
+def test_a_registry_without_the_catalog_stays_without(zoo_home: Path) -> None:
+    Registry.open(catalog=False).close()
+    with Registry.open() as registry:
+        assert registry.count() == 0
 
 
 def test_filters_and_resuming_at_a_cursor() -> None:

@@ -13,7 +13,18 @@ from typing import Any as Anything
 
 from zoohub import settings
 from zoohub.errors import AmbiguousModel, InvalidModelId, ModelNotFound, suggest
-from zoohub.registry import aliases, database, evidence, history, lineage, results, tokens, upkeep, writing
+from zoohub.registry import (
+    aliases,
+    database,
+    evidence,
+    history,
+    index,
+    lineage,
+    results,
+    tokens,
+    upkeep,
+    writing,
+)
 from zoohub.registry.aliases import Alias
 from zoohub.registry.database import Connection, Pool
 from zoohub.registry.encoding import key_of, unpack
@@ -56,7 +67,10 @@ class Registry:
         try:
             with registry._pool.connection() as connection:
                 writing.complete(connection)
-            if created and catalog:
+                loaded = index.get_meta(connection, "catalog")
+            if loaded is None and created and not catalog:
+                registry._note_catalog("left out")
+            elif loaded is None and catalog:  # also where an earlier process was stopped while it loaded
                 registry._load_catalog()
         except BaseException:
             registry.close()
@@ -69,7 +83,12 @@ class Registry:
 
         print(f"Creating the registry at {database.public_url(self.url)} ...", file=sys.stderr)  # noqa: T201
         counts = self.add(records(CatalogSource()))
+        self._note_catalog("loaded")
         print(f"{counts.new} models of the bundled catalog are in it.", file=sys.stderr)  # noqa: T201
+
+    def _note_catalog(self, state: str) -> None:
+        with self._pool.connection() as connection, connection.write():
+            index.set_meta(connection, "catalog", state)
 
     def close(self) -> None:
         """Close all connections."""
