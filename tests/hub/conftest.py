@@ -120,8 +120,9 @@ Starter = Callable[..., Server]
 def start_server(folder: Path, **settings: Any) -> tuple[Server, Callable[[], None]]:
     """A hub in a thread of this process; returns it and what stops it."""
     settings.setdefault("database", f"sqlite:///{folder / 'registry.db'}")
+    settings.setdefault("catalog", False)
     folder.mkdir(parents=True, exist_ok=True)
-    config = Config.load(data=str(folder / "hub"), port=0, disk_reserve=0, catalog=False, **settings)
+    config = Config.load(data=str(folder / "hub"), port=0, disk_reserve=0, **settings)
     hub = Hub(config)
     running = _Uvicorn(uvicorn.Config(create_app(config, hub), port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=running.run, daemon=True)

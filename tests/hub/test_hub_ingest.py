@@ -119,3 +119,42 @@ def test_bad_metadata_are_told_before_the_commit(start: Starter) -> None:
         api.upload_file(
             path_or_fileobj=b"---\nlicense: [mit\n---\n", path_in_repo="README.md", repo_id="ada/card"
         )
+
+
+RESEARCH_ONLY = CARD.replace("apache-2.0", "cc-by-nc-4.0").replace("base_model: org/base\n", "")
+
+
+def test_a_license_that_the_policy_denies(start: Starter) -> None:
+    strict = start(on_deny="refuse", policy="commercial").user("ada")
+    strict.create_repo("ada/nc")
+    with pytest.raises(HfHubHTTPError, match="license policy") as caught:
+        strict.upload_file(path_or_fileobj=RESEARCH_ONLY.encode(), path_in_repo="README.md", repo_id="ada/nc")
+    assert "ommercial" in str(caught.value)
+    blocking = start(on_deny="block", policy="commercial")
+    owner, reader = blocking.user("ada"), blocking.token("bob")
+    owner.create_repo("ada/nc")
+    owner.upload_file(path_or_fileobj=RESEARCH_ONLY.encode(), path_in_repo="README.md", repo_id="ada/nc")
+    answer = blocking.ask("GET", "/ada/nc/resolve/main/README.md", token=reader)
+    assert (answer.status, "license policy" in answer.json()["error"]) == (403, True)
+    assert owner.model_info("ada/nc").disabled
+    assert "Denied" in blocking.ask("GET", "/ada/nc", Accept="text/html").body.decode()
+    owner.upload_file(path_or_fileobj=CARD.encode(), path_in_repo="README.md", repo_id="ada/nc")
+    assert blocking.ask("GET", "/ada/nc/resolve/main/README.md", token=reader).status == 200
+
+
+def test_audit_and_recommend_in_the_browser(start: Starter) -> None:
+    server = start(catalog=True)
+    api = server.user("ada")
+    api.create_repo("ada/nc", private=True)
+    api.upload_file(path_or_fileobj=RESEARCH_ONLY.encode(), path_in_repo="README.md", repo_id="ada/nc")
+    page = server.ask("GET", "/audit?policy=commercial&models=ada%2Fnc%0Ano%2Fwhere").body.decode()
+    assert "cc-by-nc" not in page.lower()  # a private model is audited as one that is not there
+    assert "it is in no registry here" in page
+    advice = server.ask(
+        "GET", "/recommend?task=image-classification&samples=500&classes=5&memory=8GB"
+    ).body.decode()
+    assert advice.count("<li><h3>") == 10
+    assert 'class="problem"' not in advice
+    for query in ("task=nope", "task=image-classification&samples=x", "task=image-classification&memory=x"):
+        answer = server.ask("GET", f"/recommend?{query}")
+        assert (answer.status, 'class="problem"' in answer.body.decode()) == (200, True), query

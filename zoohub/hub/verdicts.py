@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoohub import audit as auditing
+from zoohub.audit import Auditor, load_policy
 from zoohub.cards import licenses
-from zoohub.errors import HubError
 from zoohub.registry import ModelRecord, Registry
 
 SHOWN = ("commercial", "modify", "redistribute", "finetune", "train_on_outputs")
@@ -50,14 +49,10 @@ def judge(record: ModelRecord, policy: str, registry: Registry) -> Judgment:
     found = licenses.get(record.license)
     answers = tuple((operation, found.answer(operation)) for operation in SHOWN)
     conditions = tuple(dict.fromkeys(condition.text for condition in found.conditions if condition.text))
-    audited = Audited(record.id, "", ())
-    if hasattr(auditing, "audit"):
-        audited = audit_models([record], policy, registry).models[0]
+    audited = audit_models([record], policy, registry).models[0]
     url = record.license_link or found.url
     safe = url if url and url.startswith(("https://", "http://")) else None
-    return Judgment(
-        record.license, found.name, safe, answers, conditions, audited.verdict or None, audited.reasons
-    )
+    return Judgment(record.license, found.name, safe, answers, conditions, audited.verdict, audited.reasons)
 
 
 def audit_models(models: Sequence[str | ModelRecord], policy: str, registry: Registry) -> Report:
@@ -66,12 +61,18 @@ def audit_models(models: Sequence[str | ModelRecord], policy: str, registry: Reg
     Raises:
         PolicyError: there is no such policy.
     """
-    if not hasattr(auditing, "audit"):
-        raise HubError("This build of zoohub has no license audit.")
-    report = auditing.audit(models, policy or None, registry)
-    found = tuple(Audited(item.model, item.verdict, _reasons(item)) for item in report.models)
-    return Report(report.verdict, found)
+    auditor = Auditor(load_policy(policy or None), registry)
+    audited = [auditor.model(model) for model in models]
+    found = tuple(Audited(item.model, item.verdict, _reasons(item)) for item in audited)
+    strictest = next(word for word in ("deny", "review", "allow") if word == "allow" or _any(found, word))
+    return Report(strictest, found)
+
+
+def _any(found: Sequence[Audited], verdict: str) -> bool:
+    return any(item.verdict == verdict for item in found)
 
 
 def _reasons(audited: Any) -> tuple[str, ...]:
-    return tuple(f"{finding.what}: {finding.why}" for finding in audited.findings)
+    return tuple(
+        f"{finding.what}: {finding.why}" for finding in audited.findings if finding.severity != "allow"
+    )

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from zoohub.errors import ModelNotFound, ZooError
 from zoohub.hub.api.base import split_revision
 from zoohub.hub.api.files import file_facts
-from zoohub.hub.errors import EntryNotFound, GatedRepo, RepoNotFound
+from zoohub.hub.errors import Disabled, EntryNotFound, GatedRepo, RepoNotFound
 from zoohub.hub.facts import current_record
 from zoohub.hub.gating import access_status, request_access
 from zoohub.hub.middleware import SLASH
@@ -38,7 +38,7 @@ class Opened:
     repo: Repo
     commit: Commit
     writes: bool
-    access: str | None  # None: readable; else the state of the request: "", pending, rejected
+    access: str | None  # None: readable; else "blocked" or the state of the request: "", pending, rejected
 
 
 def _open(view: View, connection: Connection, type: str, name: str, revision: str = "main") -> Opened:
@@ -49,6 +49,8 @@ def _open(view: View, connection: Connection, type: str, name: str, revision: st
         repos.check_read(connection, view.actor, repo)
     except GatedRepo:
         access = access_status(connection, view.actor, repo)
+    except Disabled:
+        access = "blocked"
     commit = repos.resolve(connection, repo, revision)
     return Opened(repo, commit, repos.can_write(view.actor, repo), access)
 

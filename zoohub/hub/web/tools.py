@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from zoohub import selector, tasks
-from zoohub.errors import HubError, UsageError, ZooError
+from zoohub import tasks
+from zoohub.errors import UsageError, ZooError
 from zoohub.hub.verdicts import POLICIES, audit_models
 from zoohub.hub.web.render import View, members_only
 from zoohub.hub.web.search import find_record
 from zoohub.registry import ModelRecord
+from zoohub.selector import Answer, answer
 
 MOST_MODELS = 50
 router = APIRouter(include_in_schema=False, dependencies=[Depends(members_only)])
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """One recommended model: the figures that speak for it, and the reasons in words."""
-
-    id: str
-    facts: tuple[tuple[str, str], ...]
-    reasons: tuple[str, ...]
 
 
 @router.get("/recommend")
@@ -33,8 +24,7 @@ def recommend(request: Request) -> Response:
     view = View(request)
     names = ("task", "samples", "classes", "language", "memory", "license")
     form = {name: request.query_params.get(name, "").strip() for name in names}
-    found: list[Advice] = []
-    problem = ""
+    found, problem = None, ""
     if form["task"]:
         try:
             found = _advice(view, form)
@@ -44,22 +34,14 @@ def recommend(request: Request) -> Response:
     return view.page("recommend.html", form=form, tasks=shown, found=found, problem=problem)
 
 
-def _advice(view: View, form: dict[str, str]) -> list[Advice]:
+def _advice(view: View, form: dict[str, str]) -> Answer:
     wishes: dict[str, Any] = {key: form[key] for key in ("language", "memory", "license") if form[key]}
     for key in ("samples", "classes"):
         if form[key]:
             if not form[key].isdigit() or len(form[key]) > 12:
                 raise UsageError(f"{form[key][:40]!r} is no number")
             wishes[key] = int(form[key])
-    return recommend_models(view, form["task"], wishes)
-
-
-def recommend_models(view: View, task: str, wishes: dict[str, Any]) -> list[Advice]:
-    """What the selector recommends from this hub's registry."""
-    if not hasattr(selector, "recommend"):
-        raise HubError("This build of zoohub has no selector.")
-    found = selector.recommend(task, registry=view.hub.registry, limit=10, **wishes)
-    return [Advice(item.id, (), tuple(item.reasons)) for item in found]
+    return answer(form["task"], registry=view.hub.registry, limit=10, **wishes)
 
 
 @router.get("/audit")
