@@ -147,3 +147,14 @@ def test_the_strategy_follows_the_size(task, samples, classes, size, name):
 
 def test_seed_noise_falls_with_size():
     assert [seed_noise(n) for n in (500, 3000, 10_000, 50_000, 1e6)] == [0.056, 0.020, 0.008, 0.007, 0.005]
+
+
+def test_scores_of_features_tell_useful_features_from_noise():
+    rng = np.random.default_rng(0)
+    labels = np.arange(120) % 3
+    noise = rng.standard_normal((120, 10))
+    useful = noise + 2.0 * np.eye(10)[labels]
+    for score in (transfer.h_score, transfer.logme, transfer.probe):
+        assert score(useful, labels) > score(noise, labels)
+    assert transfer.probe(useful, labels) > 0.75
+    assert transfer.probe(noise, labels) < 0.55

@@ -56,6 +56,11 @@ _COLUMNS = (
 @click.option("--max-params", type=int, help="At most so many parameters.")
 @click.option("--limit", type=click.IntRange(1), default=10, show_default=True, help="How many to show.")
 @click.option(
+    "--data",
+    type=click.Path(exists=True, path_type=Path),
+    help="Look at this data: its counts fill --samples and --classes, pulled models are scored on it.",
+)
+@click.option(
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw expected quality against size into a PNG file (needs the extra models).",
@@ -68,7 +73,9 @@ _COLUMNS = (
     show_default=True,
     help="How to print: for people (table, markdown) or for programs.",
 )
-def recommend(task: str, samples: int | None, plot: Path | None, format: str, **options: Any) -> None:
+def recommend(
+    task: str, samples: int | None, data: Path | None, plot: Path | None, format: str, **options: Any
+) -> None:
     """Say which model to use for a task, how to fine-tune it, how good it will be and what it costs.
 
     Answers from published results and metadata alone: no weights are needed. P(best), the score's 80 %
@@ -79,7 +86,11 @@ def recommend(task: str, samples: int | None, plot: Path | None, format: str, **
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from zoohub.selector import answer
 
+    if data is not None:
+        samples = _from_data(data, samples, options)
     found = answer(task, samples, **options)
+    if data is not None:
+        found = _refined(found, task, data, samples, options)
     if plot is not None:
         from zoohub.selector.plot import draw
 
@@ -91,6 +102,33 @@ def recommend(task: str, samples: int | None, plot: Path | None, format: str, **
         click.echo("\n".join(item.id for item in found.recommendations))
     else:
         _print(found, markdown=format == "markdown")
+
+
+def _from_data(data: Path, samples: int | None, options: dict[str, Any]) -> int:
+    """Fill what the user did not say with what the data shows; returns the number of samples."""
+    from zoohub.selector import profile
+
+    seen = profile(data)
+    for warning in seen.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    if options["classes"] is None and len(seen.classes) > 1:
+        options["classes"] = len(seen.classes)
+    options["language"] = options["language"] or seen.language
+    return samples or seen.samples
+
+
+def _refined(found: Answer, task: str, data: Path, samples: int | None, options: dict[str, Any]) -> Answer:
+    from zoohub import tasks
+    from zoohub.registry import Registry
+    from zoohub.selector.board import Context
+    from zoohub.selector.refine import refine
+
+    plan = found.recommendations[0].strategy.name
+    known = tasks.resolve(task).id
+    target = Context("", known, None, samples, options["classes"], options["language"], strategy=plan)
+    with Registry.open() as registry:
+        better, _ = refine(found, data, target, registry, say=lambda text: click.echo(text, err=True))
+    return better
 
 
 def _print(found: Answer, *, markdown: bool) -> None:

@@ -68,19 +68,25 @@ class Board:
     def build(cls, rows: Iterable[Evidence]) -> Board:
         """Gather evidence; several records of one model in one context are averaged by their seeds."""
         models: dict[str, int] = {}
-        contexts: dict[Context, int] = {}
+        places: dict[tuple[object, ...], int] = {}
+        contexts: list[Context] = []
         total: dict[tuple[int, int], tuple[float, float]] = {}
         for row in rows:
+            key = (row.dataset, row.task, row.metric, row.n_train, row.strategy)
+            column = places.setdefault(key, len(places))
+            if column == len(contexts):
+                contexts.append(context_of(row))
+            else:
+                contexts[column] = _merged(contexts[column], row)
+            place = (models.setdefault(row.model, len(models)), column)
             value = row.value if row.higher_is_better else -row.value
-            context = context_of(row)
-            place = (models.setdefault(row.model, len(models)), contexts.setdefault(context, len(contexts)))
             sum_, seeds = total.get(place, (0.0, 0.0))
             count = float(row.seeds or 1)
             total[place] = (sum_ + count * value, seeds + count)
         values = np.full((len(models), len(contexts)), np.nan)
         for place, (sum_, seeds) in total.items():
             values[place] = sum_ / seeds
-        return cls.of(tuple(models), tuple(contexts), values)
+        return cls.of(tuple(models), contexts, values)
 
     @classmethod
     def of(cls, models: Sequence[str], contexts: Sequence[Context], values: Array) -> Board:
@@ -127,6 +133,17 @@ def context_of(row: Evidence) -> Context:
     return Context(
         row.dataset, row.task, row.metric, row.n_train, row.n_classes, row.language, row.domain, row.strategy
     )
+
+
+def _merged(context: Context, row: Evidence) -> Context:
+    """What describes the data counts where any record of the comparison states it."""
+    if context.n_classes and context.language and context.domain:
+        return context
+    n_classes, language = context.n_classes or row.n_classes, context.language or row.language
+    domain = context.domain or row.domain
+    if (n_classes, language, domain) == (context.n_classes, context.language, context.domain):
+        return context
+    return replace(context, n_classes=n_classes, language=language, domain=domain)
 
 
 def percentiles(values: Array) -> Array:

@@ -23,7 +23,7 @@ def draw(answer: Answer, path: Path) -> None:
     items = [i for i in answer.recommendations if i.score is not None and i.parameters]
     if not items:
         raise SelectorError("Nothing to draw: no candidate has both evidence and a known size.")
-    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    figure = Figure(figsize=(11, 5.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     for tied, color, label in ((True, "#0b6e99", "too close to call"), (False, "#b0b0b0", "behind")):
@@ -39,14 +39,16 @@ def draw(answer: Answer, path: Path) -> None:
             axes.errorbar(x, y, yerr=spread, fmt="o", color=color, label=label, capsize=3, alpha=0.85)
     for item in items:
         place = ((item.parameters or 0) / 1e6, abs(item.score or 0))
-        name = f"{item.rank} {item.id.rsplit('/', 1)[-1][:28]}"
-        axes.annotate(
-            name, place, xytext=(6, 4 + 9 * (item.rank % 3)), textcoords="offset points", fontsize=8
-        )
+        shift = (7, 12 * (item.rank % 3) - 12)
+        axes.annotate(str(item.rank), place, xytext=shift, textcoords="offset points", fontsize=9)
+    names = "\n".join(f"{item.rank}  {item.id.rsplit('/', 1)[-1][:44]}" for item in items)
+    axes.text(1.02, 1.0, names, transform=axes.transAxes, fontsize=8, va="top")
     axes.set_xscale("log")
     axes.set_xlabel("parameters, millions")
     axes.set_ylabel(f"expected {answer.metric}, 80 % interval")
     axes.set_title(answer.sentence, fontsize=9, wrap=True)
-    axes.margins(x=0.25)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.margins(x=0.15)
     axes.legend(loc="lower right")
     figure.savefig(path, dpi=130)

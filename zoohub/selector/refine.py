@@ -1,0 +1,146 @@
+"""Refinement on the user's data: features of the best candidates, scored, and joined with the prior.
+
+Only models whose weights are on this machine are scored. Each result is stored as evidence at once, under a
+name
+that holds a digest of the data: the same command goes on where it was stopped and repeats nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from zoohub.errors import CapabilityError, DataError, UnsupportedModel, WeightsError
+from zoohub.registry import Evidence, Registry
+from zoohub.selector import transfer
+from zoohub.selector.advice import Answer, Recommendation
+from zoohub.selector.board import Context
+
+SAMPLES = 2000
+SCORES = ("probe accuracy", "H-score", "LogME")
+MEASURED = "measured here"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Scores of one model's features on the data, in the order of SCORES."""
+
+    id: str
+    values: tuple[float, float, float]
+
+
+def refine(
+    answer: Answer,
+    data: str | Path,
+    target: Context,
+    registry: Registry,
+    *,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[Answer, list[Measured]]:
+    """Score the candidates of `answer` on `data` and order them anew; those without weights here keep the
+    prior.
+
+    Raises:
+        DataError: the data has no labels to score by, or one class only.
+    """
+    from zoohub.adapters.data import read
+
+    examples = read(data, str(target.task), bad="skip")
+    if len(examples.labels) < 2:
+        raise DataError(f"{data} has one class only: nothing can be told apart.")
+    places = np.random.default_rng(0).permutation(len(examples))[:SAMPLES]
+    chosen = examples.pick(sorted(int(i) for i in places))
+    names = {label: i for i, label in enumerate(sorted({str(t) for t in chosen.targets}))}
+    labels = np.array([names[str(t)] for t in chosen.targets], dtype=np.int64)
+    known = f"{examples.name}#{_digest(data)}"
+    measured = []
+    for item in answer.recommendations:
+        found = _stored(registry, item.id, known) or _measure(
+            item, chosen.inputs, labels, target, known, registry, say
+        )
+        if found is not None:
+            measured.append(found)
+    return _reorder(answer, measured, target), measured
+
+
+def _digest(data: str | Path) -> str:
+    """Names and sizes of the files: enough to tell that data changed."""
+    root = Path(data)
+    files = sorted(root.rglob("*")) if root.is_dir() else [root]
+    told = "\n".join(
+        f"{file.relative_to(root.parent)} {file.stat().st_size}" for file in files if file.is_file()
+    )
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+def _stored(registry: Registry, model: str, dataset: str) -> Measured | None:
+    rows = {row.metric: row.value for row in registry.evidence(model=model) if row.dataset == dataset}
+    if any(name not in rows for name in SCORES):
+        return None
+    return Measured(model, (rows[SCORES[0]], rows[SCORES[1]], rows[SCORES[2]]))
+
+
+def _measure(
+    item: Recommendation,
+    inputs: object,
+    labels: transfer.Labels,
+    target: Context,
+    dataset: str,
+    registry: Registry,
+    say: Callable[[str], None],
+) -> Measured | None:
+    from zoohub.adapters import load
+    from zoohub.weights import local
+
+    record = registry.find(item.id)
+    if record is None or local(record) is None:
+        say(f"{item.id}: its weights are not here (zoo pull {item.id})")
+        return None
+    try:
+        features = load(record, task=target.task).embed(inputs).astype(float)
+    except (CapabilityError, UnsupportedModel, WeightsError) as error:
+        say(f"{item.id}: {error.message}")
+        return None
+    values = (
+        transfer.probe(features, labels),
+        transfer.h_score(features, labels),
+        transfer.logme(features, labels),
+    )
+    say(f"{item.id}: " + ", ".join(f"{n} {v:.4g}" for n, v in zip(SCORES, values, strict=True)))
+    registry.add_evidence(
+        Evidence(
+            item.id,
+            str(target.task),
+            dataset,
+            name,
+            value,
+            n_train=len(labels),
+            n_classes=int(labels.max()) + 1,
+            language=target.language,
+            strategy="probe",
+            source=MEASURED,
+        )
+        for name, value in zip(SCORES, values, strict=True)
+    )
+    return Measured(item.id, values)
+
+
+def _reorder(answer: Answer, measured: list[Measured], target: Context) -> Answer:
+    """Standing by prior and scores; the prior's order stands for its utilities."""
+    items = answer.recommendations
+    if len(measured) < 2:
+        return answer
+    scores = {found.id: found.values for found in measured}
+    prior = -np.log(np.arange(len(items)) + 2.0)
+    table = np.array([scores.get(item.id, (np.nan,) * len(SCORES)) for item in items], dtype=float)
+    lifted = transfer.stack(prior, table, transfer.default_weight(target))
+    order = [items[i] for i in np.argsort(-lifted, kind="stable")]
+    ranked = tuple(replace(item, rank=place) for place, item in enumerate(order, start=1))
+    first = ranked[0]
+    said = f" Measured on your data: a probe reaches {scores[first.id][0]:.3g}." if first.id in scores else ""
+    sentence = answer.sentence if first.id == items[0].id else f"On your data, {first.id} leads."
+    return replace(answer, recommendations=ranked, sentence=sentence + said)
