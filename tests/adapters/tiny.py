@@ -143,3 +143,45 @@ def torchvision_shufflenet(folder: Path) -> Path:
     }
     (folder / "config.json").write_text(json.dumps(config))
     return folder
+
+
+def _bert(folder: Path) -> Any:
+    from transformers import BertConfig
+
+    folder.mkdir(parents=True, exist_ok=True)
+    size = word_tokenizer(folder)
+    _seed()
+    return BertConfig(
+        vocab_size=size,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+
+
+def bert_classifier(folder: Path) -> Path:
+    """A BERT text classifier with two labels."""
+    from transformers import BertForSequenceClassification
+
+    config = _bert(folder)
+    config.id2label, config.label2id = {0: "bad", 1: "good"}, {"bad": 0, "good": 1}
+    BertForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+def bert_encoder(folder: Path) -> Path:
+    """A BERT encoder in the layout of sentence-transformers: mean pooling, normalized."""
+    from transformers import BertModel
+
+    BertModel(_bert(folder)).save_pretrained(folder)
+    modules = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")]
+    listing = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (kind, path) in enumerate(modules)
+    ]
+    (folder / "modules.json").write_text(json.dumps(listing))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+    return folder

@@ -81,6 +81,9 @@ class Model:
         """The length of a read input, for batches of like length; 0 where all are alike."""
         return 0
 
+    def expect(self, count: int | None) -> None:
+        """How many inputs come (None: not known), said before the first: a chance to make ready for many."""
+
     def answer(self, samples: Sequence[Any], **options: Any) -> Sequence[Any]:
         """One result for each read input; `options` holds every key of `self.options`."""
         raise NotImplementedError
@@ -300,6 +303,7 @@ class Model:
         one = self.is_one(inputs)
         items: Iterable[Any] = [inputs] if one else inputs
         total = len(items) if isinstance(items, Sized) else None
+        self.expect(total)
         answers = stream(
             items, Steps(self.prepare, self.weigh, answer), self._plan(batch_size, total), strict=strict
         )

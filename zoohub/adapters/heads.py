@@ -35,8 +35,8 @@ class _Caught(Exception):
     """Ends a forward pass once the head's input is known."""
 
 
-def capture_input(layer: Any, forward: Callable[[], Any]) -> NDArray[np.float32]:
-    """What `layer` gets as its input during `forward()`, float32 on the CPU; the layer itself is not run."""
+def capture_input(layer: Any, forward: Callable[[], Any]) -> torch.Tensor:
+    """What `layer` gets as its input during `forward()`, `(n, d)`; the layer itself is not run."""
     caught: list[Any] = []
 
     def catch(_: Any, inputs: tuple[Any, ...]) -> None:
@@ -50,7 +50,7 @@ def capture_input(layer: Any, forward: Callable[[], Any]) -> NDArray[np.float32]
         pass
     finally:
         hook.remove()
-    rows: NDArray[np.float32] = caught[0].flatten(1).float().cpu().numpy()
+    rows: torch.Tensor = caught[0].flatten(1)
     return rows
 
 

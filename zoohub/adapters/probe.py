@@ -74,6 +74,7 @@ def _compute(model: Model, inputs: Sequence[Any], done: Path, failures: Path, pr
     if partial.is_file() and mark.is_file():
         start, failed = json.loads(mark.read_text(encoding="utf-8"))
     table: Any = np.load(partial, mmap_mode="r+") if start else None
+    model.expect(len(inputs) - start)
     steps = Steps(model.prepare, model.weigh, model.without_gradient(model.features))
     rows = stream(inputs[start:], steps, model.plan, strict=False)
     for place, row in enumerate(with_progress(rows, len(inputs) - start, progress, "features"), start):
@@ -120,7 +121,7 @@ def cache_key(model: Model, inputs: Iterable[Any]) -> str:
 
 def identity(item: Any, *, content: bool = False) -> Iterator[bytes]:
     """What tells one input from another: its content, or (quicker, for files) path, size and time."""
-    if isinstance(item, str | os.PathLike) and len(str(item)) < 4096 and Path(item).is_file():
+    if isinstance(item, str | os.PathLike) and os.path.isfile(item):  # noqa: PTH113 - a text may be no path at all
         stat = Path(item).stat()
         name = f"{os.path.abspath(item)}\0{stat.st_size}\0{stat.st_mtime_ns}".encode()
         yield Path(item).read_bytes() if content else name

@@ -110,7 +110,9 @@ class TextClassifier(Texts):
 
     def features(self, samples: Sequence[Any]) -> NDArray[np.float32]:
         """What the classifier sees of each text, `(n, d)`."""
-        return capture_input(self.head(), lambda: self.module(**self.tensors(samples)))
+        caught = capture_input(self.head(), lambda: self.module(**self.tensors(samples)))
+        vectors: NDArray[np.float32] = caught.float().cpu().numpy()
+        return vectors
 
     def head(self) -> Any:
         """The linear layer whose outputs are the classes."""

@@ -103,7 +103,7 @@ class SoundClassifier(Sounds):
 
         def heard(group: Sequence[Any]) -> Sequence[Any]:
             batch = self.inputs(group)
-            return list(capture_input(self.head(), lambda: self.module(**batch)))
+            return list(capture_input(self.head(), lambda: self.module(**batch)).float().cpu().numpy())
 
         rows: NDArray[np.float32] = np.stack(in_groups(self.module.config, samples, heard))
         return rows

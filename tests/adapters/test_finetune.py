@@ -1,0 +1,278 @@
+"""Fine-tuning from data to a folder that others load: tiny models, real files, each bad input once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+np = pytest.importorskip("numpy")
+pytest.importorskip("torch")
+import tiny  # noqa: E402
+from PIL import Image  # noqa: E402
+
+import zoohub  # noqa: E402
+from zoohub.adapters import load  # noqa: E402
+from zoohub.adapters.data import read  # noqa: E402
+from zoohub.errors import CapabilityError, DataError, InputError, UsageError  # noqa: E402
+
+pytestmark = [
+    pytest.mark.models,
+    pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning"),
+]
+COLORS = ("blue", "green", "red")
+MAKERS = [tiny.vit, tiny.resnet, tiny.timm_resnet, tiny.torchvision_shufflenet]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    draws = np.random.default_rng(0)
+    for split, count in (("train", 8), ("test", 3)):
+        for channel, color in enumerate(("red", "green", "blue")):
+            folder = tmp_path / "pictures" / split / color
+            folder.mkdir(parents=True)
+            for number in range(count):
+                values = draws.integers(0, 90, (40, 48, 3), dtype=np.uint8)
+                values[..., channel] += 120
+                Image.fromarray(values).save(folder / f"{number}.png")
+    return tmp_path / "pictures"
+
+
+def _reviews(count: int = 24) -> list[dict[str, str]]:
+    words = [("good nice great", "good"), ("bad terrible not good", "bad")]
+    return [{"text": f"the {words[i % 2][0]} hotel {i}", "label": words[i % 2][1]} for i in range(count)]
+
+
+@pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
+def test_probe_learns_is_saved_and_found(
+    make: Callable[[Path], Path], tmp_path: Path, pictures: Path
+) -> None:
+    (tmp_path / "base").mkdir()
+    base = load(make(tmp_path / "base"))
+    before = base.embed(str(pictures / "test" / "red" / "0.png"))
+    tuned = base.finetune(pictures, strategy="probe", output=tmp_path / "tuned")
+    assert tuned.labels == COLORS
+    measured = tuned.evaluate(pictures)
+    assert measured["accuracy"] == 1.0
+    assert sum(map(sum, measured.confusion)) == measured.n == 9
+    assert base.labels == tiny.LABELS
+    assert np.array_equal(base.embed(str(pictures / "test" / "red" / "0.png")), before)
+    assert f"folder:{tmp_path / 'tuned'}" in [r.id for r in zoohub.search("", source="folder", limit=None)]
+    card = (tmp_path / "tuned" / "README.md").read_text()
+    assert "accuracy" in card
+    run = json.loads((tmp_path / "tuned" / "training.json").read_text())
+    assert run["settings"]["strategy"] == "probe"
+    assert (tmp_path / "tuned" / "confusion_matrix.png").is_file()
+
+
+def test_the_tuned_model_is_transformers_own(tmp_path: Path, pictures: Path) -> None:
+    from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+    tuned = load(tiny.vit(tmp_path)).finetune(pictures, strategy="probe", output=tmp_path / "tuned")
+    path = pictures / "test" / "green" / "1.png"
+    module = AutoModelForImageClassification.from_pretrained(tmp_path / "tuned")
+    processor = AutoImageProcessor.from_pretrained(tmp_path / "tuned")
+    logits = module(**processor(Image.open(path), return_tensors="pt")).logits.softmax(-1)[0]
+    ours = {label.label: label.score for label in tuned.predict(path).labels}
+    theirs = {module.config.id2label[i]: float(score) for i, score in enumerate(logits)}
+    assert ours == pytest.approx(theirs, abs=0.02)
+
+
+def test_the_tuned_model_is_timms_own(tmp_path: Path, pictures: Path) -> None:
+    import timm
+
+    (tmp_path / "base").mkdir()
+    tuned = load(tiny.timm_resnet(tmp_path / "base")).finetune(
+        pictures, strategy="probe", output=tmp_path / "tuned"
+    )
+    module = timm.create_model(f"local-dir:{tmp_path / 'tuned'}", pretrained=True).eval()
+    pixels = tuned.pixels([tuned.prepare(pictures / "test" / "red" / "0.png")])
+    assert np.allclose(module(pixels).detach(), tuned.logits(pixels).detach(), atol=1e-5)
+
+
+@pytest.mark.parametrize("strategy", ["full", "lora", "probe-then-full"])
+def test_training_lowers_the_loss_and_leaves_the_base(strategy: str, tmp_path: Path, pictures: Path) -> None:
+    base = load(tiny.vit(tmp_path))
+    before = {name: value.clone() for name, value in base.module.state_dict().items()}
+    tuned = base.finetune(
+        pictures, strategy=strategy, epochs=4, output=tmp_path / "tuned", learning_rate=3e-3
+    )
+    losses = [
+        line["loss"]
+        for line in json.loads((tmp_path / "tuned" / "training.json").read_text())["history"]
+        if "loss" in line
+    ]
+    assert losses[-1] < losses[0]
+    assert tuned.evaluate(pictures)["accuracy"] > 0.6
+    assert all(np.array_equal(value, before[name]) for name, value in base.module.state_dict().items())
+    assert (tmp_path / "tuned" / "training_curve.png").is_file()
+    assert not list(tmp_path.glob(".tuned*"))
+
+
+@pytest.mark.slow
+def test_a_stopped_run_goes_on_and_ends_as_an_uninterrupted_one(tmp_path: Path, pictures: Path) -> None:
+    from transformers import TrainerCallback
+
+    class Stop(TrainerCallback):
+        def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.epoch and state.epoch >= 2:
+                raise KeyboardInterrupt
+
+    base = load(tiny.vit(tmp_path))
+    settings = {"strategy": "full", "epochs": 4, "patience": None, "learning_rate": 1e-3}
+    whole = base.finetune(pictures, output=tmp_path / "whole", **settings)
+    with pytest.raises(KeyboardInterrupt):
+        base.finetune(pictures, output=tmp_path / "tuned", callbacks=[Stop()], **settings)
+    assert not (tmp_path / "tuned").exists()
+    with pytest.raises(UsageError, match="other settings: epochs"):
+        base.finetune(pictures, output=tmp_path / "tuned", resume=True, **{**settings, "epochs": 5})
+    resumed = base.finetune(pictures, output=tmp_path / "tuned", resume=True, **settings)
+    for name, value in whole.module.state_dict().items():
+        assert np.allclose(value, resumed.module.state_dict()[name], atol=1e-5), name
+
+
+def test_one_seed_one_result(tmp_path: Path, pictures: Path) -> None:
+    base = load(tiny.vit(tmp_path))
+    one, two = (
+        base.finetune(pictures, strategy="full", epochs=1, seed=3, output=tmp_path / name).module.state_dict()
+        for name in ("one", "two")
+    )
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+
+
+# --- texts ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", ["probe", "full"])
+def test_an_encoder_becomes_a_classifier(strategy: str, tmp_path: Path) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    base = load(tiny.bert_encoder(tmp_path / "base"))
+    assert base.task == "feature-extraction"
+    tuned = base.finetune(_reviews(), strategy=strategy, eval=0.25, epochs=6, output=tmp_path / "tuned")
+    assert tuned.task == "text-classification"
+    assert tuned.labels == ("bad", "good")
+    assert tuned.predict(["the great hotel", "terrible"])[0].label in tuned.labels
+    module = AutoModelForSequenceClassification.from_pretrained(tmp_path / "tuned").eval()
+    tokens = AutoTokenizer.from_pretrained(tmp_path / "tuned")("the great hotel", return_tensors="pt")
+    scores = module(**tokens).logits.softmax(-1)[0].tolist()
+    assert tuned.predict("the great hotel").score == pytest.approx(max(scores), abs=1e-4)
+
+
+def test_embeddings_are_pooled_as_the_folder_says_and_saved_so(tmp_path: Path) -> None:
+    model = load(tiny.bert_encoder(tmp_path / "base"))
+    texts = ["good hotel", "the film was very bad and terrible", "好", ""]
+    vectors = model.embed(texts)
+    assert vectors.shape == (4, 32)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert np.allclose([model.embed(text) for text in texts], vectors, atol=1e-5)
+    again = load(model.save(tmp_path / "saved"))
+    assert np.allclose(again.embed(texts), vectors, atol=1e-6)
+    assert model.similarity("good hotel", "good hotel") == pytest.approx(1, abs=1e-5)
+
+
+def test_an_untrained_head_is_not_asked(tmp_path: Path) -> None:
+    model = load(tiny.bert_encoder(tmp_path / "base"), task="text-classification")
+    with pytest.raises(CapabilityError, match="no trained last layer"):
+        model.predict("good")
+
+
+# --- data -----------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_table_reads_alike(tmp_path: Path) -> None:
+    import datasets
+    import pandas
+
+    rows = _reviews(6)
+    frame = pandas.DataFrame(rows)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    frame.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
+    frame.to_parquet(tmp_path / "a.parquet")
+    wanted = [(row["text"], row["label"]) for row in rows]
+    for data in (tmp_path / "a.csv", tmp_path / "a.jsonl", tmp_path / "a.parquet", frame, rows):
+        assert list(read(data, "text-classification")) == wanted
+    numbered = datasets.Dataset.from_list([{"text": t, "label": int(label == "good")} for t, label in wanted])
+    numbered = numbered.cast_column("label", datasets.ClassLabel(names=["bad", "good"]))
+    assert list(read(numbered, "text-classification")) == wanted
+
+
+def test_a_missing_column_says_found_and_needed(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("words,verdict\ngood,1\n")
+    with pytest.raises(DataError, match=r"needs the column text .* Found: words, verdict"):
+        read(tmp_path / "a.csv", "text-classification")
+    named = {"text": "words", "label": "verdict"}
+    assert list(read(tmp_path / "a.csv", "text-classification", columns=named)) == [("good", "1")]
+    with pytest.raises(DataError, match="no column 'nonsense'"):
+        read(tmp_path / "a.csv", "text-classification", columns={"text": "nonsense"})
+
+
+def test_rows_without_a_label_are_refused_or_left_out() -> None:
+    rows = [*_reviews(4), {"text": "no opinion", "label": None}]
+    with pytest.raises(DataError, match="1 of 5 cannot be used: row 5 has no label"):
+        read(rows, "text-classification")
+    kept = read(rows, "text-classification", bad="skip")
+    assert len(kept) == 4
+    assert kept.problems == ("row 5 has no label",)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"), [([], "no column|Found: none"), ([{"text": "a", "label": "x"}] * 9, "one class only")]
+)
+def test_data_that_cannot_be_learned_from(rows: list[Any], reason: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=reason):
+        load(tiny.bert_classifier(tmp_path / "b")).finetune(rows, output=tmp_path / "t")
+    assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.parametrize("strategy", ["probe", "full"])
+@pytest.mark.parametrize("name", ["broken.png", "notes.txt"])
+def test_a_file_that_is_no_picture(strategy: str, name: str, tmp_path: Path, pictures: Path) -> None:
+    (pictures / "train" / "red" / name).write_text("not a picture")
+    base = load(tiny.vit(tmp_path))
+    with pytest.raises(DataError, match=name):
+        base.finetune(pictures, strategy=strategy, output=tmp_path / "t", epochs=1)
+    assert (
+        base.finetune(pictures, strategy=strategy, output=tmp_path / "t", epochs=1, bad="skip").labels
+        == COLORS
+    )
+    with pytest.raises(InputError, match="broken"):
+        base.predict([str(pictures / "test" / "red" / "0.png"), "broken.png"])
+
+
+def test_settings_are_checked(tmp_path: Path, pictures: Path) -> None:
+    base = load(tiny.vit(tmp_path))
+    with pytest.raises(UsageError, match="Did you mean epochs"):
+        base.finetune(pictures, epoch=3)
+    with pytest.raises(CapabilityError, match="no strategy 'magic'"):
+        base.finetune(pictures, strategy="magic")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "precious").write_text("keep me")
+    with pytest.raises(UsageError, match="there already"):
+        base.finetune(pictures, output=tmp_path / "full")
+    with pytest.raises(UsageError, match="no model"):
+        base.finetune(pictures, output=tmp_path / "full", overwrite=True)
+
+
+def test_a_second_probe_reads_the_features(
+    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = load(tiny.vit(tmp_path))
+    first = base.finetune(pictures, strategy="probe", output=tmp_path / "one")
+    monkeypatch.setattr(type(base), "features", None)
+    second = base.finetune(pictures, strategy="probe", output=tmp_path / "two")
+    assert np.array_equal(first.head().weight.detach(), second.head().weight.detach())
+
+
+def test_truncated_weights_are_refused(tmp_path: Path) -> None:
+    folder = tiny.vit(tmp_path / "m") if (tmp_path / "m").mkdir() is None else tmp_path
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(zoohub.errors.ZooError):
+        load(folder)
+    shutil.rmtree(folder)
