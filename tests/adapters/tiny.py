@@ -185,3 +185,81 @@ def bert_encoder(folder: Path) -> Path:
     (folder / "1_Pooling").mkdir()
     (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
     return folder
+
+
+def _bert_for(folder: Path, kind: str, **names: Any) -> Path:
+    import transformers
+
+    config = _bert(folder)
+    for name, value in names.items():
+        setattr(config, name, value)
+    getattr(transformers, f"BertFor{kind}")(config).save_pretrained(folder)
+    return folder
+
+
+def bert_tagger(folder: Path) -> Path:
+    """A BERT that tags persons and places."""
+    tags = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
+    names = {"id2label": dict(enumerate(tags)), "label2id": {tag: i for i, tag in enumerate(tags)}}
+    return _bert_for(folder, "TokenClassification", **names)
+
+
+def bert_reader(folder: Path) -> Path:
+    """A BERT that finds answers in a text."""
+    return _bert_for(folder, "QuestionAnswering")
+
+
+def bert_gaps(folder: Path) -> Path:
+    """A BERT that fills gaps."""
+    return _bert_for(folder, "MaskedLM")
+
+
+def bert_entailment(folder: Path) -> Path:
+    """A BERT that says whether one text follows from another."""
+    names = {0: "contradiction", 1: "neutral", 2: "entailment"}
+    return _bert_for(
+        folder, "SequenceClassification", id2label=names, label2id={v: k for k, v in names.items()}
+    )
+
+
+def bert_ranker(folder: Path) -> Path:
+    """A BERT cross-encoder with one score."""
+    return _bert_for(folder, "SequenceClassification", id2label={0: "score"}, label2id={"score": 0})
+
+
+def t5(folder: Path) -> Path:
+    """A T5 that rewrites text."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    folder.mkdir(parents=True, exist_ok=True)
+    size = word_tokenizer(folder)
+    _seed()
+    config = T5Config(
+        vocab_size=size, d_model=32, d_kv=16, d_ff=64, num_layers=2, num_heads=2, dropout_rate=0.0,
+        decoder_start_token_id=0, pad_token_id=0, eos_token_id=3,
+    )  # fmt: skip
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+    return folder
+
+
+CHAT = (
+    "{% for m in messages %}{{ m['role'] }} {{ m['content'] }} [SEP] {% endfor %}"
+    "{% if add_generation_prompt %}answer{% endif %}"
+)
+
+
+def gpt2(folder: Path) -> Path:
+    """A GPT-2 that writes on, with a chat template."""
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+    folder.mkdir(parents=True, exist_ok=True)
+    size = word_tokenizer(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder, eos_token="[SEP]")
+    tokenizer.chat_template = CHAT
+    tokenizer.save_pretrained(folder)
+    _seed()
+    config = GPT2Config(
+        vocab_size=size, n_embd=32, n_layer=2, n_head=2, n_positions=64, bos_token_id=2, eos_token_id=3
+    )
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    return folder

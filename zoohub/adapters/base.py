@@ -101,6 +101,10 @@ class Model:
         results: Sequence[Any] = self.predict(list(examples.inputs), **settings)
         return results
 
+    def targets(self, examples: Examples) -> Sequence[Any]:
+        """The targets as the task's metric takes them."""
+        return examples.targets
+
     def relabel(self, labels: Sequence[str]) -> Self:
         """A fresh copy, opened from the same weights, that tells `labels` apart by a new last layer.
 

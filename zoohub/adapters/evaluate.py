@@ -31,7 +31,9 @@ def evaluate(
         examples, batch_size=batch_size, progress=progress, strict=bad == "raise", **(options or {})
     )
     failed = [f"{r.input}: {r.error}" for r in results if isinstance(r, Failed)]
-    kept = [(t, r) for t, r in zip(examples.targets, results, strict=True) if not isinstance(r, Failed)]
+    kept = [
+        (t, r) for t, r in zip(model.targets(examples), results, strict=True) if not isinstance(r, Failed)
+    ]
     measured = measure(model.task, [t for t, _ in kept], [r for _, r in kept], model.labels)
     return replace(measured, skipped=(*examples.problems, *failed))
 

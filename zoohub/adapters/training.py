@@ -264,7 +264,9 @@ def _measure(model: Model, job: Job) -> dict[str, float]:
     """The task's metrics now; `eval_main` is the main one, turned so that more is better."""
     results = model.judge(job.held, strict=job.settings.bad == "raise")
     model.module.train()
-    kept = [(t, r) for t, r in zip(job.held.targets, results, strict=True) if not isinstance(r, Failed)]
+    kept = [
+        (t, r) for t, r in zip(model.targets(job.held), results, strict=True) if not isinstance(r, Failed)
+    ]
     found = measure(model.task, [t for t, _ in kept], [r for _, r in kept], model.labels)
     sign = -1.0 if found.main in LOWER_IS_BETTER else 1.0
     return {"eval_main": sign * found.value, **{f"eval_{name}": e.value for name, e in found.metrics.items()}}
