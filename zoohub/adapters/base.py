@@ -274,7 +274,7 @@ class Model:
         import hashlib
 
         digest = hashlib.sha256(f"{type(self).__name__}\0{self.precision}".encode())
-        for path in sorted(self.bundle.folder.rglob("*.*")):
+        for path in sorted(self.bundle.folder.glob("*.*")):
             if path.suffix in {".safetensors", ".onnx", ".json"}:
                 stat = path.stat()
                 digest.update(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\1".encode())

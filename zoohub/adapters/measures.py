@@ -136,7 +136,7 @@ def _bleu(given: Sequence[str], references: Sequence[str]) -> Sums:
 
     def value(sums: NDArray[np.float64]) -> NDArray[np.float64]:
         flat = sums.reshape(-1, 10)
-        found = [scorer.compute_bleu(list(s[:4]), list(s[4:8]), s[8], s[9]).score for s in flat]
+        found = [scorer.compute_bleu(list(s[:4]), list(s[4:8]), int(s[8]), int(s[9])).score for s in flat]
         return np.asarray(found).reshape(sums.shape[:-1])
 
     return Sums(np.asarray(rows, float), value)

@@ -42,7 +42,8 @@ class Texts(Model):
     def relabel(self, labels: Sequence[str]) -> Self:
         """The same weights with a new last layer for `labels`."""
         fresh = type(self)(self.bundle, self.task, device=self.device)
-        fresh._open(labels)
+        fresh._open(labels or None)
+        fresh.untrained = False
         return fresh
 
     def prepare(self, item: Any) -> Any:

@@ -39,6 +39,7 @@ def fit_trained(job: Job) -> Fit:
     """Train the model, or LoRA layers of it, and keep the weights of the best epoch."""
     from zoohub.adapters import finetune
 
+    _sow(job.settings.seed)
     model = job.base.relabel(job.labels)
     facts: dict[str, Any] = {}
     if job.settings.strategy == "probe-then-full":
@@ -64,6 +65,13 @@ def fit_trained(job: Job) -> Fit:
         model.module = model.module.merge_and_unload()
     model.module.eval()
     return finetune.Fit(model, None, history, {**facts, "batch size": size})
+
+
+def _sow(seed: int) -> None:
+    """The new head and the new layers are drawn before the Trainer sows its own seed."""
+    import transformers
+
+    transformers.set_seed(seed)
 
 
 def _note(text: str) -> None:
@@ -126,10 +134,12 @@ def _add_lora(model: Model, settings: Settings) -> None:
 
     names = {module: name for name, module in model.module.named_modules()}
     head = names[model.head()] if "probe" in model.strategies else None
+    words = getattr(model.module, "get_output_embeddings", lambda: None)()  # tied to the input: left as it is
     targets = [
         name
         for module, name in names.items()
         if name != head
+        and module is not words
         and (
             isinstance(module, torch.nn.Linear)
             or (isinstance(module, torch.nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1)
