@@ -32,7 +32,9 @@ def compiled(forward: Callable[[torch.Tensor], torch.Tensor], module: Any, sampl
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            graph = torch.jit.trace(Traced().eval(), sample, check_trace=False)
+            graph: Any = torch.jit.trace(  # type: ignore[no-untyped-call]
+                Traced().eval(), sample, check_trace=False
+            )
             graph = torch.jit.optimize_for_inference(torch.jit.freeze(graph))
             expected = forward(sample)
             for _ in range(2):  # the second run is the optimized one

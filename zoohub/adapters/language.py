@@ -360,7 +360,9 @@ class Writer(Texts):
             raise CapabilityError(f"{self.id} has no chat template.", "Give it a plain prompt.")
         from zoohub.weights import render_chat_template
 
-        special = {k: v for k, v in self.tokenizer.special_tokens_map.items() if isinstance(v, str)}
+        special: dict[str, Any] = {
+            k: v for k, v in self.tokenizer.special_tokens_map.items() if isinstance(v, str)
+        }
         return render_chat_template(template, list(item), add_generation_prompt=reply, **special), True
 
     def answer(self, samples: Sequence[Any], **options: Any) -> Sequence[Any]:

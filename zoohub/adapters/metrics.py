@@ -133,8 +133,10 @@ def _weights(draws: np.random.Generator, n: int) -> NDArray[Any]:
 def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
     import numpy as np
 
-    found: NDArray[np.float64] = np.divide(above, below, out=np.zeros_like(above, dtype=float), where=below != 0)
-    return found
+    ratio: NDArray[np.float64] = np.divide(
+        above, below, out=np.zeros_like(above, dtype=float), where=below != 0
+    )
+    return ratio
 
 
 def mean_of(values: Sequence[float] | NDArray[Any]) -> Sums:

@@ -131,6 +131,7 @@ def _add_lora(model: Model, settings: Settings) -> None:
     """Low-rank layers beside all linear ones and 1 x 1 convolutions; the head is trained whole."""
     import torch
     from peft import LoraConfig, get_peft_model
+    from transformers.pytorch_utils import Conv1D
 
     names = {module: name for name, module in model.module.named_modules()}
     head = names[model.head()] if "probe" in model.strategies else None
@@ -141,7 +142,7 @@ def _add_lora(model: Model, settings: Settings) -> None:
         if name != head
         and module is not words
         and (
-            isinstance(module, torch.nn.Linear)
+            isinstance(module, torch.nn.Linear | Conv1D)
             or (isinstance(module, torch.nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1)
         )
     ]
@@ -150,6 +151,7 @@ def _add_lora(model: Model, settings: Settings) -> None:
         lora_alpha=2 * settings.rank,
         lora_dropout=0.05,
         target_modules=targets,
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in names),
         modules_to_save=[head] if head else None,
     )
     with hf.quiet():

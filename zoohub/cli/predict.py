@@ -66,10 +66,10 @@ def _load(model: str, task: str | None, device: str, precision: str) -> Any:
 
 def _inputs(given: tuple[str, ...], task: str) -> Iterator[Any]:
     """Arguments as inputs: a folder gives its files, a jsonl or text file its lines, "-" stdin's."""
-    from zoohub.tasks import get
+    from zoohub import tasks
 
-    wanted = getattr(get(task), "input", "")
-    media = wanted.startswith(("image", "audio", "page"))
+    known = tasks.get(task)
+    media = known is not None and known.input.startswith(("image", "audio", "page"))
     for text in given:
         path = Path(text)
         if text == "-":
