@@ -178,8 +178,8 @@ class Reader(Texts):
         asked = self.tokenizer(question, truncation=True, max_length=self.limit // 2)["input_ids"]
         room = self.limit - len(asked) - 3
         cut = self.tokenizer(
-            question, context, truncation="only_second", max_length=self.limit, stride=max(1, min(128, room // 3)),
-            return_overflowing_tokens=True, return_offsets_mapping=True,
+            question, context, truncation="only_second", max_length=self.limit,
+            stride=max(1, min(128, room // 3)), return_overflowing_tokens=True, return_offsets_mapping=True,
         )  # fmt: skip
         windows = []
         for i in range(len(cut["input_ids"])):

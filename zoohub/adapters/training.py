@@ -33,6 +33,7 @@ RATES = {
     ("probe-then-full", "speech"): 3e-5,
 }
 MIN_STEPS = 100
+WEIGHTS = "weights.safetensors"
 
 
 def fit_trained(job: Job) -> Fit:
@@ -242,6 +243,7 @@ def _trainer(model: Model, rows: Any, job: Job, arguments: Any) -> Any:
     """A Trainer that measures with the task's own metric and may weigh classes."""
     import torch
     import transformers
+    from safetensors.torch import load_model, save_model
 
     weights = _class_weights(job) if job.settings.balance else None
 
@@ -262,6 +264,20 @@ def _trainer(model: Model, rows: Any, job: Job, arguments: Any) -> Any:
             logits = outputs["logits"]
             loss = torch.nn.functional.cross_entropy(logits, inputs["labels"], weights.to(logits.device))
             return (loss, outputs) if return_outputs else loss
+
+        # Checkpoints hold the module's tensors under its own names: transformers renames them for some
+        # architectures when it saves and, here, would load back only those whose names are the same.
+        def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+            folder = Path(output_dir or self.args.output_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            save_model(self.model, str(folder / WEIGHTS))
+
+        def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+            load_model(model or self.model, str(Path(resume_from_checkpoint) / WEIGHTS))
+
+        def _load_best_model(self) -> None:
+            if self.state.best_model_checkpoint:
+                load_model(self.model, str(Path(self.state.best_model_checkpoint) / WEIGHTS))
 
     return Trainer(
         model=model.trainer_module(),
