@@ -16,8 +16,8 @@ from zoohub.audit.judge import Issue, Judge
 from zoohub.audit.policy import Policy, load
 from zoohub.audit.report import AuditReport, Finding, ModelAudit, strictest
 from zoohub.cards.licenses import UNKNOWN
-from zoohub.errors import AmbiguousModel, InvalidModelId, ModelNotFound, PolicyDenied
-from zoohub.registry import ModelRecord, Registry
+from zoohub.errors import AmbiguousModel, InvalidModelId, ModelNotFound, PolicyDenied, ZooError
+from zoohub.registry import ModelId, ModelRecord, Registry
 
 _MOST_ANCESTORS = 20_000
 
@@ -98,6 +98,7 @@ class Auditor:
         issues = [
             *self.issues(own, kin.inherited, named, circle=kin.circle, unstated=unstated),
             *self._badge(record, kin),
+            *self._texts(record),
         ]
         found = [
             self.finding(issue, record.id, self._evidence(record, issue, kin))
@@ -126,16 +127,48 @@ class Auditor:
         try:
             return self.registry.get(model)
         except (ModelNotFound, InvalidModelId):
-            return None
+            return self._folder(model)
         except AmbiguousModel as error:
             return self.registry.find(error.choices[0].removeprefix("hub:"))
 
+    def _folder(self, model: str) -> ModelRecord | None:
+        """The model in a folder that was named by its path and is not registered."""
+        try:
+            parsed = ModelId.parse(model)
+        except ZooError:
+            return None
+        if parsed.source != "folder" or not Path(parsed.name).is_dir():
+            return None
+        from zoohub.audit.folders import record_of_folder
+
+        return record_of_folder(Path(parsed.name))
+
+    def _texts(self, record: ModelRecord) -> Iterable[Issue]:
+        """License files beside the weights that say something else than the card, or could not be
+        recognized."""
+        path = Path(record.id.removeprefix("folder:"))
+        if record.source != "folder" or not path.is_dir():
+            return
+        from zoohub.audit.folders import license_texts
+
+        for text in license_texts(path):
+            if text.id != record.license:
+                what = f"{text.name}: {text.words}" + (
+                    f", but {record.license} is declared" if text.id != UNKNOWN else ""
+                )
+                yield self.judge.issue("license-text", what, "The text is what binds, not the tag.",
+                                       f"Read it: zoo license check {path / text.name}")  # fmt: skip
+
     def _badge(self, record: ModelRecord, kin: _Kin) -> Iterable[Issue]:
         """A text that must be shown: looked for where the card lies at hand."""
-        card = Path(record.id.removeprefix("folder:")) / "README.md"
-        if record.source != "folder" or not card.is_file() or card.stat().st_size > 4 << 20:
+        if record.source != "folder" or not kin.inherited:
             return
-        text = card.read_text(encoding="utf-8", errors="replace").lower()
+        from zoohub.audit.folders import card_text
+
+        card = card_text(Path(record.id.removeprefix("folder:")))
+        if card is None:
+            return
+        text = card.lower()
         for each in sorted(kin.inherited):
             for issue in self.judge.license(each):
                 shown = issue.what.partition(": ")[2]

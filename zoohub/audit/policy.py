@@ -34,6 +34,7 @@ FINDINGS = {
     "model-unresolved": "code loads a model that it does not name",
     "code-unread": "a file could not be read as code",
     "base-unknown": "a base model is not known, so that its terms are not",
+    "license-text": "a license file says something else than the card, or is no text that is known",
     "claims-more": "the license claims more than a base model's license grants",
     "claims-other": "the license has another name than the base's, and no weaker terms",
     "conflict": "licenses that hold together want what cannot hold together",
@@ -52,7 +53,7 @@ DEFAULTS: Mapping[str, str] = {
         "lineage-cycle": "review",
     "relation-unknown": "allow", "share_alike": "review", "no_derivatives": "review", "agreement": "review",
     "field_of_use": "review", "name_prefix": "review", "badge": "review", "waiver-expired": "review",
-    "code-unread": "review", "denied-by-rule": "deny",
+    "code-unread": "review", "license-text": "review", "denied-by-rule": "deny",
 }  # fmt: skip
 
 
