@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import platform
 import subprocess
 import sys
@@ -77,10 +76,9 @@ def test_code_in_a_pickle_is_not_run_and_nothing_is_kept(tmp_path: Path, wrap: A
 
 
 def test_what_holds_no_tensors_or_is_broken_is_refused(tmp_path: Path) -> None:
-    for data in (pickle.dumps({"a": 1}), b"not a pickle", b""):
-        (tmp_path / "x.bin").write_bytes(data)
-        with pytest.raises(UnsafeFile, match="cannot be converted"):
-            convert(tmp_path / "x.bin", tmp_path / "x.safetensors")
+    (tmp_path / "x.bin").write_bytes(b"not a pickle")
+    with pytest.raises(UnsafeFile, match="cannot be converted"):
+        convert(tmp_path / "x.bin", tmp_path / "x.safetensors")
     torch.save({"a": 1}, tmp_path / "x.bin")
     with pytest.raises(UnsafeFile, match="no named tensors"):
         convert(tmp_path / "x.bin", tmp_path / "x.safetensors")
