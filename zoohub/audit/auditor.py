@@ -152,7 +152,7 @@ class Auditor:
         from zoohub.audit.folders import license_texts
 
         for text in license_texts(path):
-            if text.id != record.license:
+            if text.id == UNKNOWN or text.id != record.license:
                 what = f"{text.name}: {text.words}" + (
                     f", but {record.license} is declared" if text.id != UNKNOWN else ""
                 )
