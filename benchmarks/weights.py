@@ -87,10 +87,13 @@ def start(who: str, url: str, place: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", *code], env=environment, stderr=subprocess.DEVNULL)
 
 
-def timed(who: str, url: str, place: Path) -> tuple[float, int]:
+def timed(who: str, url: str, place: Path) -> tuple[float, float, int]:
+    """Wall and processor seconds of one run, and its exit code."""
     begin = time.perf_counter()
-    code = start(who, url, place).wait()
-    return time.perf_counter() - begin, code
+    child = start(who, url, place)
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return time.perf_counter() - begin, used.ru_utime + used.ru_stime, child.returncode
 
 
 def killed_half_way(who: str, server: Server, place: Path, size: int) -> tuple[float, float]:
@@ -105,11 +108,16 @@ def killed_half_way(who: str, server: Server, place: Path, size: int) -> tuple[f
     child.wait()
     time.sleep(0.3)
     server.tell(reset=True)
-    _, code = timed(who, server.url, place)
+    *_, code = timed(who, server.url, place)
     assert code == 0
     fetched = server.tell()
     orphans = sum(path.stat().st_size for path in place.rglob("*.incomplete"))
     return fetched / size, orphans / 1e6
+
+
+def medians(runs: list[tuple[float, float]]) -> str:
+    wall, cpu = (statistics.median(values) for values in zip(*runs, strict=True))
+    return f"{wall:.2f} s, {cpu:.2f} s of processor"
 
 
 def main() -> None:
@@ -120,25 +128,24 @@ def main() -> None:
     size = given.megabytes * 1_000_000
     server = Server(size)
     names = ("huggingface_hub", "zoohub")
-    times: dict[str, list[float]] = {name: [] for name in names}
-    again: dict[str, list[float]] = {name: [] for name in names}
+    first: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+    again: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory(prefix="zoo-bench-") as scratch:
         for turn in range(given.rounds):
             for name in names:
                 place = Path(scratch) / f"{name}-{turn}"
-                times[name].append(timed(name, server.url, place)[0])
-                again[name].append(timed(name, server.url, place)[0])
+                first[name].append(timed(name, server.url, place)[:2])
+                again[name].append(timed(name, server.url, place)[:2])
                 subprocess.run(["rm", "-rf", str(place)], check=True)
         print(f"{given.megabytes} MB in 4 files, medians of {given.rounds}; only zoohub hashes what arrives")
         for name in names:
-            print(f"  {name:16} first pull {statistics.median(times[name]):6.2f} s"
-                  f"   nothing new {statistics.median(again[name]):5.2f} s")  # fmt: skip
+            print(f"  {name:16} first pull {medians(first[name])}; nothing new {medians(again[name])}")
         for name in names:
             share, orphans = killed_half_way(name, server, Path(scratch) / f"{name}-killed", size)
             print(f"  {name:16} killed half-way: then fetched {share:.0%}, left {orphans:.0f} MB of parts")
         for name in names:
             server.tell(faults=[(LAST, ("flip", size // 8))])
-            _, code = timed(name, server.url, Path(scratch) / f"{name}-flipped")
+            *_, code = timed(name, server.url, Path(scratch) / f"{name}-flipped")
             print(f"  {name:16} one flipped bit: {'noticed' if code else 'accepted'}")
     server.process.kill()
 
