@@ -3,8 +3,8 @@
     python examples/vgg19_cifar10.py [FOLDER]
 
 FOLDER has `train/` and `test/` with one subfolder a class (CIFAR-10 as an image folder); without it the
-handwritten digits of scikit-learn stand in. VGG19 is used where the Hub can be reached, else MobileNetV2 from a
-package: the lines are the same, only the id differs.
+handwritten digits of scikit-learn stand in. VGG19 is used where the Hub can be reached, else MobileNetV2 from
+a package: the lines are the same, only the id differs.
 """
 
 from __future__ import annotations
