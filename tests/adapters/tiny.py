@@ -263,3 +263,69 @@ def gpt2(folder: Path) -> Path:
     )
     GPT2LMHeadModel(config).save_pretrained(folder)
     return folder
+
+
+def yolos(folder: Path) -> Path:
+    """A YOLOS detector."""
+    from transformers import YolosConfig, YolosForObjectDetection
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _seed()
+    config = YolosConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, image_size=[32, 32],
+        patch_size=8, num_detection_tokens=5, use_mid_position_embeddings=False, **_names(),
+    )  # fmt: skip
+    YolosForObjectDetection(config).save_pretrained(folder)
+    values = {"image_processor_type": "YolosImageProcessor", "size": {"height": 32, "width": 32}}
+    (folder / "preprocessor_config.json").write_text(json.dumps(values))
+    return folder
+
+
+def segformer(folder: Path) -> Path:
+    """A SegFormer that tells three classes apart."""
+    from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _seed()
+    config = SegformerConfig(
+        num_encoder_blocks=2, depths=[1, 1], sr_ratios=[2, 1], hidden_sizes=[16, 32], patch_sizes=[3, 3],
+        strides=[2, 2], num_attention_heads=[1, 2], mlp_ratios=[2, 2], decoder_hidden_size=16, **_names(),
+    )  # fmt: skip
+    SegformerForSemanticSegmentation(config).save_pretrained(folder)
+    image_processor(folder)
+    return folder
+
+
+def glpn(folder: Path) -> Path:
+    """A GLPN that estimates depth."""
+    from transformers import GLPNConfig, GLPNForDepthEstimation
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _seed()
+    config = GLPNConfig(
+        hidden_sizes=[8, 16, 16, 16],
+        depths=[1, 1, 1, 1],
+        num_attention_heads=[1, 1, 1, 1],
+        decoder_hidden_size=16,
+    )
+    GLPNForDepthEstimation(config).save_pretrained(folder)
+    image_processor(folder, 64)
+    return folder
+
+
+def clip(folder: Path) -> Path:
+    """A CLIP that compares pictures with texts."""
+    from transformers import CLIPConfig, CLIPModel
+
+    folder.mkdir(parents=True, exist_ok=True)
+    size = word_tokenizer(folder)
+    _seed()
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = CLIPConfig(
+        text_config={**shape, "vocab_size": size, "max_position_embeddings": 64, "eos_token_id": 3},
+        vision_config={**shape, "image_size": 32, "patch_size": 8},
+        projection_dim=16,
+    )
+    CLIPModel(config).save_pretrained(folder)
+    image_processor(folder)
+    return folder

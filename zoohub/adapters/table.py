@@ -42,6 +42,10 @@ def _own(name: str, tasks: str, place: str) -> Adapter:
 
 BUILT_IN: tuple[Adapter, ...] = (
     _own("transformers-images", "image-classification image-feature-extraction", "vision:TransformersImages"),
+    _own("transformers-boxes", "object-detection", "sights:Detector"),
+    _own("transformers-masks", "image-segmentation", "sights:Segmenter"),
+    _own("transformers-depth", "depth-estimation", "sights:DepthSeer"),
+    _own("transformers-named-images", "zero-shot-image-classification", "sights:ZeroShotImages"),
     _own("timm-images", "image-classification image-feature-extraction", "vision:TimmImages"),
     _own("torchvision-images", "image-classification image-feature-extraction", "vision:TorchvisionImages"),
     _own("transformers-texts", "text-classification", "text:TextClassifier"),

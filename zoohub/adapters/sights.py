@@ -1,0 +1,154 @@
+"""Detection, segmentation, depth and zero-shot labels of pictures, through transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from zoohub.adapters import hf
+from zoohub.adapters.base import Model
+from zoohub.adapters.heads import classification
+from zoohub.adapters.images import read_image
+from zoohub.adapters.inference import Plan
+from zoohub.adapters.results import Depth, Detection, Mask
+from zoohub.errors import InputError
+
+
+class Sights(Model):
+    """What these tasks share: pictures go through the model's own processor, answers back to their size."""
+
+    auto: ClassVar[str] = ""
+    plan = Plan(items=4, window=64, workers=2)
+    processor: Any = None
+
+    def open(self) -> None:
+        """Load module and processor from the folder."""
+        self.module = hf.load(self, self.auto)
+        self.processor = hf.image_processor(self.bundle.folder)
+        self.labels = hf.labels(self.module.config) if self.auto != "AutoModelForDepthEstimation" else ()
+
+    def prepare(self, item: Any) -> Any:
+        """The picture, upright and in RGB."""
+        return read_image(item)
+
+    def outputs(self, samples: Sequence[Any]) -> tuple[Any, list[tuple[int, int]]]:
+        """What the module says of the pictures, and their (height, width)."""
+        batch = self.processor(images=list(samples), return_tensors="pt")
+        kind = next(self.module.parameters()).dtype
+        tensors = {
+            name: value.to(self.device, kind) if value.is_floating_point() else value.to(self.device)
+            for name, value in batch.items()
+            if hasattr(value, "to")
+        }
+        return self.module(**tensors), [(picture.height, picture.width) for picture in samples]
+
+    def write(self, folder: Path) -> None:
+        """As `save_pretrained` does."""
+        self.module.save_pretrained(folder)
+        self.processor.save_pretrained(folder)
+
+
+class Detector(Sights):
+    """Boxes around things."""
+
+    tasks = ("object-detection",)
+    auto = "AutoModelForObjectDetection"
+    options: ClassVar[Mapping[str, Any]] = {"threshold": 0.5}
+
+    def answer(self, samples: Sequence[Any], *, threshold: float = 0.5, **_: Any) -> Sequence[Any]:
+        """The `Detection`s of each picture, the surest first."""
+        out, sizes = self.outputs(samples)
+        found = self.processor.post_process_object_detection(out, threshold=threshold, target_sizes=sizes)
+        return [self._detections(each) for each in found]
+
+    def _detections(self, found: Mapping[str, Any]) -> list[Detection]:
+        rows = zip(found["scores"].tolist(), found["labels"].tolist(), found["boxes"].tolist(), strict=True)
+        made = [Detection(self.labels[label], score, tuple(box)) for score, label, box in rows]
+        return sorted(made, key=lambda detection: -detection.score)
+
+
+class Segmenter(Sights):
+    """The class of each pixel: one mask for each class that is there."""
+
+    tasks = ("image-segmentation",)
+    auto = "AutoModelForSemanticSegmentation"
+
+    def answer(self, samples: Sequence[Any], **_: Any) -> Sequence[Any]:
+        """The `Mask`s of each picture, the largest first; the score is the mean over its pixels."""
+        import torch
+
+        out, sizes = self.outputs(samples)
+        results = []
+        for logits, size in zip(out.logits.float(), sizes, strict=True):
+            full = torch.nn.functional.interpolate(
+                logits[None], size=size, mode="bilinear", align_corners=False
+            )[0]
+            scores, classes = full.softmax(0).max(0)
+            masks = [
+                Mask(self.labels[i], float(scores[classes == i].mean()), (classes == i).cpu().numpy())
+                for i in classes.unique().tolist()
+            ]
+            results.append(sorted(masks, key=lambda mask: -int(mask.mask.sum())))
+        return results
+
+
+class DepthSeer(Sights):
+    """How far each pixel is."""
+
+    tasks = ("depth-estimation",)
+    auto = "AutoModelForDepthEstimation"
+
+    def answer(self, samples: Sequence[Any], **_: Any) -> Sequence[Any]:
+        """A `Depth` for each picture, in its size."""
+        import torch
+
+        out, sizes = self.outputs(samples)
+        results = []
+        for depth, size in zip(out.predicted_depth.float(), sizes, strict=True):
+            full = torch.nn.functional.interpolate(
+                depth[None, None], size=size, mode="bicubic", align_corners=False
+            )
+            results.append(Depth(full[0, 0].cpu().numpy()))
+        return results
+
+
+class ZeroShotImages(Sights):
+    """Labels that were never trained, compared with the picture in one space: `labels=[...]`."""
+
+    tasks = ("zero-shot-image-classification",)
+    auto = "AutoModelForZeroShotImageClassification"
+    options: ClassVar[Mapping[str, Any]] = {"labels": (), "template": "a photo of {}."}
+    embeds = True
+
+    def open(self) -> None:
+        """Load module, tokenizer and processor from the folder."""
+        super().open()
+        self.labels = ()
+        self.tokenizer = hf.tokenizer(self.bundle.folder)
+
+    def answer(
+        self, samples: Sequence[Any], *, labels: Sequence[str] = (), template: str = "{}", **_: Any
+    ) -> Sequence[Any]:
+        """How well each label fits."""
+        if not labels:
+            raise InputError("Zero-shot classification needs labels.", "Give them: labels=['cat', 'dog'].")
+        texts = self.tokenizer(
+            [template.format(label) for label in labels], padding=True, return_tensors="pt"
+        )
+        pixels = self.processor(images=list(samples), return_tensors="pt")["pixel_values"].to(self.device)
+        out = self.module(
+            **{name: value.to(self.device) for name, value in texts.items()}, pixel_values=pixels
+        )
+        return classification(out.logits_per_image, list(labels), len(labels))
+
+    def features(self, samples: Sequence[Any]) -> Any:
+        """The pictures in the space that they share with texts."""
+        pixels = self.processor(images=list(samples), return_tensors="pt")["pixel_values"].to(self.device)
+        found = self.module.get_image_features(pixel_values=pixels)
+        return getattr(found, "pooler_output", found).float().cpu().numpy()
+
+    def write(self, folder: Path) -> None:
+        """As `save_pretrained` does."""
+        super().write(folder)
+        self.tokenizer.save_pretrained(folder)
