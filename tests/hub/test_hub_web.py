@@ -210,7 +210,7 @@ def test_log_in_upload_and_log_out(browser: Any, filled: Server, tmp_path: Any) 
         page.goto("/search?q=by-hand")
         assert page.locator(".models > li h3 a").inner_text() == "web/by-hand"
         page.click("button:has-text('Log out')")
-        assert page.request.get("/web/by-hand").status == 401
+        assert page.request.get("/web/by-hand").status == 404
         page.goto("/search?q=by-hand")
         assert page.locator(".models > li h3 a").count() == 0
 
