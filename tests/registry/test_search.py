@@ -14,7 +14,19 @@ from hypothesis import strategies as st
 from zoohub.errors import InvalidModelId, InvalidQuery, ModelNotFound, UnknownTask, UsageError
 from zoohub.registry import BaseModel, ModelRecord, Query, Registry
 
-WORDS = ("bert", "distilbert", "roberta", "llama", "qwen2.5", "gguf", "tiny", "ViT", "net", "mobilenetv2", "中文")
+WORDS = (
+    "bert",
+    "distilbert",
+    "roberta",
+    "llama",
+    "qwen2.5",
+    "gguf",
+    "tiny",
+    "ViT",
+    "net",
+    "mobilenetv2",
+    "中文",
+)
 TASKS = ("text-classification", "image-classification", "text-generation", "fill-mask", None)
 
 
@@ -143,7 +155,9 @@ def test_orders_are_exact_after_many_small_changes(filled, sort) -> None:
         assert values == known + [None] * (len(values) - len(known))
 
 
-def test_relevance_puts_the_name_before_the_rest_and_the_used_before_the_unused(registry: Registry, model) -> None:
+def test_relevance_puts_the_name_before_the_rest_and_the_used_before_the_unused(
+    registry: Registry, model
+) -> None:
     registry.add([
         model("a/something", tags=("whisper",), downloads=10**9),
         model("a/whisper-tiny", downloads=100), model("a/whisper-large-v3-finetuned-on-odd-data", downloads=100),
@@ -228,7 +242,9 @@ def test_any_name_is_looked_up(hostile: Registry, text: str) -> None:
     join=st.sampled_from(["", " "]),
     facet=st.text(st.characters(), max_size=12),
 )  # fmt: skip
-def test_any_mix_of_operators_and_facets_is_answered(hostile: Registry, text: str, join: str, facet: str) -> None:
+def test_any_mix_of_operators_and_facets_is_answered(
+    hostile: Registry, text: str, join: str, facet: str
+) -> None:
     list(hostile.search(join.join(text), limit=3, tag=facet, sort="likes"))
     list(hostile.search(text, limit=3, author=facet, language=(facet, "unknown")))
 
@@ -260,11 +276,11 @@ def test_hostile_records_are_stored_and_break_nothing(hostile: Registry) -> None
     ],
     ids=range(13),
 )
-def test_an_impossible_record_is_refused_and_does_not_stop_the_others(registry: Registry, record: ModelRecord) -> None:
+def test_an_impossible_record_is_refused_and_does_not_stop_the_others(
+    registry: Registry, record: ModelRecord
+) -> None:
     counts = registry.add([ModelRecord("a/before"), record, ModelRecord("a/after")])
     assert counts.new == 2
     assert len(counts.refused) == 1
     assert counts.refused[0].message
     assert registry.count() == 2
-
-

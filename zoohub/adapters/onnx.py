@@ -2,7 +2,8 @@
 
 The record's (or the folder's) config names the adapter, `{"adapter": "onnx-fastestdet"}`, or the architecture,
 `{"layout": "onnx", "architecture": "fastestdet"}`, and may hold
-`model_file` (where the folder has several .onnx), `label_names`, and the keys of timm's `pretrained_cfg` (mean, std, input_size).
+`model_file` (where the folder has several .onnx), `label_names`, and the keys of timm's `pretrained_cfg` (mean, std,
+input_size).
 """
 
 from __future__ import annotations

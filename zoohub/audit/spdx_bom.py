@@ -76,7 +76,7 @@ class _Writer:
         package.comment = f"Verdict: {audited.verdict}"
         if record:
             self.told(package, record)
-        if license := bom.spdx_license(audited.license):  # noqa: A001
+        if license := bom.spdx_license(audited.license):
             expression = self.license(license)
             self.relation(package, "hasDeclaredLicense", [expression])
         for number, finding in enumerate(audited.findings):

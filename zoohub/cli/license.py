@@ -11,7 +11,7 @@ from zoohub.cli.output import emit, format_option
 
 
 @click.group()
-def license() -> None:  # noqa: A001 - the command's name
+def license() -> None:
     """Licenses: list, show, compare, and recognize a text."""
 
 

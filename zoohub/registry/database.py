@@ -263,7 +263,7 @@ def differences(url: str) -> list[str]:
         return [str(difference) for difference in compare_metadata(context, metadata)]
 
 
-def is_ours(thing: Any, name: str | None, kind: str, reflected: bool, declared: Any) -> bool:
+def is_ours(_thing: Any, _name: str | None, kind: str, reflected: bool, declared: Any) -> bool:
     """Whether alembic should compare it: tables that only floors above declare are theirs to compare."""
     return not (kind == "table" and reflected and declared is None)
 

@@ -28,33 +28,33 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=
 
 # Never change this text: every stored document is read with it. A new one needs a new first byte.
 _DICTIONARY = (
-    '"],"tags":["biology","chemistry","climate","finance","legal","medical","music","art","code","moe","merge"'
-    ',"mergekit","roleplay","uncensored","abliterated","heretic","dpo","orpo","grpo","sft","trl","unsloth","lora"'
-    ',"peft","adapter","qlora","axolotl","llama-factory","generated_from_trainer","model-index","autotrain'
-    '_compatible","endpoints_compatible","region:us","region:eu","custom_code","4-bit","8-bit","awq","gptq","bit'
-    'sandbytes","compressed-tensors","fp8","nvfp4","exl2","exl3","mlx","gguf","imatrix","quantized","llama.cpp"'
-    ',"ollama","onnx","openvino","coreml","tensorboard","jax","tf","pytorch","timm","diffusers","sentence-trans'
-    'formers","stable-diffusion","stable-diffusion-xl","flux","template:sd-lora","text-to-image","image-to-text'
-    '","image-classification","object-detection","image-segmentation","automatic-speech-recognition","text-to-s'
-    'peech","audio","whisper","wav2vec2","vision","reinforcement-learning","deep-reinforcement-learning","robotics'
-    '","lerobot","stable-baselines3","ml-agents","question-answering","translation","summarization","fill-mask"'
-    ',"feature-extraction","sentence-similarity","token-classification","text-classification","text-generation-'
-    'inference","text-embeddings-inference","image-text-to-text","any-to-any","conversational","gemma","gemma2","gem'
-    'ma3","gemma3_text","gemma4","phi3","mistral","mixtral","llama","llama-2","llama-3","llama3.1","llama3.2","deep'
-    'seek","qwen","qwen2","qwen2.5","qwen2_5_vl","qwen3","qwen3_moe","qwen3_5","gpt2","t5","bert","roberta","distil'
-    'bert","xlm-roberta","vit","en","zh","de","fr","es","pt","it","ja","ko","ru","ar","hi","multilingual","arxiv:'
-    '2","dataset:","license:cc-by-nc-4.0","license:cc-by-4.0","license:other","license:openrail","license:creati'
-    'veml-openrail-m","license:llama3","license:gemma","license:mit","license:apache-2.0","base_model:adapter:'
-    '","base_model:merge:","base_model:finetune:","base_model:quantized:","base_model:","relation":"adapter"}]"merge'
-    '"}],"quantized"}],"finetune"}],"parameters":7000000000,"size":,"formats":["safetensors","gguf","pickle"],"file'
-    's":[{"path":"model.safetensors","sha256":"config.json","tokenizer.json"],"downloads":,"likes":0,"created":"2025-'
-    '","updated":"2026-08-22T01:01:43.000Z","gated":false,"gone":"2026-","metrics":[{"metric":"accuracy","value":0.9,"'
-    'task":"text-classification","dataset":"source":"license_link":"https://huggingface.co/","mirrors":["modelscope:'
-    '{"id":"source":"hub","revision":"name":"author":"task":"text-generation","tasks":["text-generation"],"library":'
-    '"transformers","license":"unknown","license":"mit","license_raw":"mit","license":"apache-2.0","license_raw":"ap'
-    'ache-2.0","license_evidence":[{"kind":"card","where":"README.md","text":"languages":["en"],"datasets":["base_mo'
-    'dels":[{"id":"meta-llama/Llama-3.1-8B-Instruct","Qwen/Qwen2.5-7B-Instruct","unsloth/","google/gemma-","mistralai/'
-).encode()[-4096:]
+    b'"],"tags":["biology","chemistry","climate","finance","legal","medical","music","art","code","moe","merge"'
+    b',"mergekit","roleplay","uncensored","abliterated","heretic","dpo","orpo","grpo","sft","trl","unsloth","lora"'
+    b',"peft","adapter","qlora","axolotl","llama-factory","generated_from_trainer","model-index","autotrain'
+    b'_compatible","endpoints_compatible","region:us","region:eu","custom_code","4-bit","8-bit","awq","gptq","bit'
+    b'sandbytes","compressed-tensors","fp8","nvfp4","exl2","exl3","mlx","gguf","imatrix","quantized","llama.cpp"'
+    b',"ollama","onnx","openvino","coreml","tensorboard","jax","tf","pytorch","timm","diffusers","sentence-trans'
+    b'formers","stable-diffusion","stable-diffusion-xl","flux","template:sd-lora","text-to-image","image-to-text'
+    b'","image-classification","object-detection","image-segmentation","automatic-speech-recognition","text-to-s'
+    b'peech","audio","whisper","wav2vec2","vision","reinforcement-learning","deep-reinforcement-learning","robotics'
+    b'","lerobot","stable-baselines3","ml-agents","question-answering","translation","summarization","fill-mask"'
+    b',"feature-extraction","sentence-similarity","token-classification","text-classification","text-generation-'
+    b'inference","text-embeddings-inference","image-text-to-text","any-to-any","conversational","gemma","gemma2","gem'
+    b'ma3","gemma3_text","gemma4","phi3","mistral","mixtral","llama","llama-2","llama-3","llama3.1","llama3.2","deep'
+    b'seek","qwen","qwen2","qwen2.5","qwen2_5_vl","qwen3","qwen3_moe","qwen3_5","gpt2","t5","bert","roberta","distil'
+    b'bert","xlm-roberta","vit","en","zh","de","fr","es","pt","it","ja","ko","ru","ar","hi","multilingual","arxiv:'
+    b'2","dataset:","license:cc-by-nc-4.0","license:cc-by-4.0","license:other","license:openrail","license:creati'
+    b'veml-openrail-m","license:llama3","license:gemma","license:mit","license:apache-2.0","base_model:adapter:'
+    b'","base_model:merge:","base_model:finetune:","base_model:quantized:","base_model:","relation":"adapter"}]"merge'
+    b'"}],"quantized"}],"finetune"}],"parameters":7000000000,"size":,"formats":["safetensors","gguf","pickle"],"file'
+    b's":[{"path":"model.safetensors","sha256":"config.json","tokenizer.json"],"downloads":,"likes":0,"created":"2025-'
+    b'","updated":"2026-08-22T01:01:43.000Z","gated":false,"gone":"2026-","metrics":[{"metric":"accuracy","value":0.9,"'
+    b'task":"text-classification","dataset":"source":"license_link":"https://huggingface.co/","mirrors":["modelscope:'
+    b'{"id":"source":"hub","revision":"name":"author":"task":"text-generation","tasks":["text-generation"],"library":'
+    b'"transformers","license":"unknown","license":"mit","license_raw":"mit","license":"apache-2.0","license_raw":"ap'
+    b'ache-2.0","license_evidence":[{"kind":"card","where":"README.md","text":"languages":["en"],"datasets":["base_mo'
+    b'dels":[{"id":"meta-llama/Llama-3.1-8B-Instruct","Qwen/Qwen2.5-7B-Instruct","unsloth/","google/gemma-","mistralai/'
+)[-4096:]
 _WINDOW = -12  # raw deflate, 4 KiB: small to set up, and the dictionary fills it
 _PRIMED = zlib.compressobj(1, zlib.DEFLATED, _WINDOW, 5, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY)
 _FORMAT = b"\x01"
@@ -157,7 +157,7 @@ def _sparse(record: ModelRecord) -> dict[str, Any]:
     data: dict[str, Any] = {"id": record.id}
     for name, value, nothing in zip(_PLAIN, _plain(record), _NOTHING, strict=True):
         if value is not None and value != nothing:
-            data[name] = value
+            data[name] = value  # noqa: PERF403 - goes on below
     for name, items in zip(_NESTED, _nested(record), strict=True):
         if items:
             data[name] = [_stated(item) for item in items]

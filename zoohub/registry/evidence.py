@@ -32,7 +32,9 @@ _COLUMNS = tuple(f.name for f in fields(Evidence))
 
 def add(connection: Connection, items: Iterable[Evidence]) -> int:
     """Append results; returns how many."""
-    rows = [tuple(int(value) if isinstance(value, bool) else value for value in astuple(item)) for item in items]
+    rows = [
+        tuple(int(value) if isinstance(value, bool) else value for value in astuple(item)) for item in items
+    ]
     with connection.write():
         connection.insert("evidence", _COLUMNS, rows)
     return len(rows)
@@ -40,10 +42,15 @@ def add(connection: Connection, items: Iterable[Evidence]) -> int:
 
 def find(connection: Connection, task: str | None, model: str | None) -> list[Evidence]:
     """Results of a task or of a model, oldest first."""
-    conditions = [(f"{name} = ?", value) for name, value in (("task", task), ("model", model)) if value is not None]
+    conditions = [
+        (f"{name} = ?", value) for name, value in (("task", task), ("model", model)) if value is not None
+    ]
     where = f"WHERE {' AND '.join(sql for sql, _ in conditions)}" if conditions else ""
     rows = connection.rows(
         f"SELECT {', '.join(_COLUMNS)} FROM evidence {where} ORDER BY pk",  # noqa: S608  # names
         [value for _, value in conditions],
     )
-    return [Evidence(**{**dict(zip(_COLUMNS, row, strict=True)), "higher_is_better": bool(row[5])}) for row in rows]
+    return [
+        Evidence(**{**dict(zip(_COLUMNS, row, strict=True)), "higher_is_better": bool(row[5])})
+        for row in rows
+    ]

@@ -72,7 +72,9 @@ def _groups(text: str) -> list[list[_Item]]:
         if found["bar"] or found["plain"] == "OR":
             join = bool(groups)
             continue
-        quoted = next((found[kind] for kind in ("quoted", "curly", "corner") if found[kind] is not None), None)
+        quoted = next(
+            (found[kind] for kind in ("quoted", "curly", "corner") if found[kind] is not None), None
+        )
         parts = split(quoted if quoted is not None else found["plain"])[:budget]
         if not parts:
             continue

@@ -32,7 +32,8 @@ def note(connection: Connection, at: str, subject: str, field: str, old: str | N
 def of(connection: Connection, subject: str) -> list[Event]:
     """The events of a model or an alias, the latest first."""
     rows = connection.rows(
-        "SELECT at, subject, field, old, new FROM history WHERE subject = ? ORDER BY pk DESC", (key_of(subject),)
+        "SELECT at, subject, field, old, new FROM history WHERE subject = ? ORDER BY pk DESC",
+        (key_of(subject),),
     )
     return [Event(*row) for row in rows]
 
@@ -51,7 +52,7 @@ def changes(connection: Connection, since: str | None, field: str | None) -> lis
         conditions.append("field = ?")
         values.append(field)
     rows = connection.rows(
-        f"SELECT at, subject, field, old, new FROM history WHERE {' AND '.join(conditions)} ORDER BY pk DESC",  # noqa: S608, E501  # names
+        f"SELECT at, subject, field, old, new FROM history WHERE {' AND '.join(conditions)} ORDER BY pk DESC",  # noqa: S608  # names
         values,
     )
     return [Event(*row) for row in rows]

@@ -33,8 +33,8 @@ from zoohub.registry.history import Event
 from zoohub.registry.index import Progress
 from zoohub.registry.lineage import Lineage
 from zoohub.registry.query import Query
-from zoohub.registry.results import Results
 from zoohub.registry.records import SOURCES, ModelId, ModelRecord
+from zoohub.registry.results import Results
 from zoohub.registry.writing import Counts
 
 
@@ -81,10 +81,10 @@ class Registry:
         from zoohub.registry.sources import records
         from zoohub.registry.sources.catalog import CatalogSource
 
-        print(f"Creating the registry at {database.public_url(self.url)} ...", file=sys.stderr)  # noqa: T201
+        print(f"Creating the registry at {database.public_url(self.url)} ...", file=sys.stderr)
         counts = self.add(records(CatalogSource()))
         self._note_catalog("loaded")
-        print(f"{counts.new} models of the bundled catalog are in it.", file=sys.stderr)  # noqa: T201
+        print(f"{counts.new} models of the bundled catalog are in it.", file=sys.stderr)
 
     def _note_catalog(self, state: str) -> None:
         with self._pool.connection() as connection, connection.write():

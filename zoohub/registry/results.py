@@ -157,7 +157,7 @@ def _at(connection: Connection, columns: str, slots: Sequence[int]) -> Iterator[
     """(slot, columns) of the models in some slots, in no order."""
     for part in chunks(slots):
         yield from connection.rows(
-            f"SELECT r.slot, {columns} FROM ranking r JOIN models m ON m.pk = r.model WHERE r.slot IN ({marks(part)})",  # noqa: S608, E501  # names and marks
+            f"SELECT r.slot, {columns} FROM ranking r JOIN models m ON m.pk = r.model WHERE r.slot IN ({marks(part)})",  # noqa: S608  # names and marks
             part,
         )
 
@@ -259,7 +259,9 @@ class _Matches:
 
     def true(self, connection: Connection, slots: Sequence[int]) -> set[int]:
         """Those of some matching slots that match beyond doubt."""
-        doubtful = [slot for slot in slots if not self.sets[slot // bitmap.SLOTS][0] >> slot % bitmap.SLOTS & 1]
+        doubtful = [
+            slot for slot in slots if not self.sets[slot // bitmap.SLOTS][0] >> slot % bitmap.SLOTS & 1
+        ]
         candidates = _candidates(connection, doubtful)
         return {slot for slot in slots if slot not in candidates or self._holds(slot, candidates[slot])}
 

@@ -119,7 +119,8 @@ def index_tokens(doc: Mapping[str, Any], license_id: str, groups: Sequence[str] 
     if (description := get("description")) and budget > 0:
         found.update(_description_tokens(description, budget))
     found.update(_shared_tokens(
-        (*get("tasks", ()), *get("languages", ()), *get("formats", ())), len(get("tasks", ())), len(get("languages", ())),
+        (*get("tasks", ()), *get("languages", ()), *get("formats", ())),
+        len(get("tasks", ())), len(get("languages", ())),
         get("library"), get("source"), get("gated"), get("gone") is not None, license_id, *groups,
     ))  # fmt: skip
     found.add(facet("author", get("author") or UNKNOWN))
@@ -165,7 +166,10 @@ def _tag_tokens(tag: str) -> tuple[str, ...]:
     if tag.startswith(_OWN_FACET):
         return (fold(tag)[:200],)
     parts = split(tag)
-    return (facet("tag", tag), *_word_tokens(parts if len(parts) > 1 else [part for part in parts if is_cjk(part)]))
+    return (
+        facet("tag", tag),
+        *_word_tokens(parts if len(parts) > 1 else [part for part in parts if is_cjk(part)]),
+    )
 
 
 def _description_tokens(description: str, budget: int) -> Iterable[str]:
@@ -190,7 +194,9 @@ def _shared_tokens(
     modalities = {tasks.modality(task) for task in own_tasks} - {None}
     found = [facet("task", task) for task in own_tasks] or ["task:unknown"]
     found += [f"modality:{modality}" for modality in modalities] or ["modality:unknown"]
-    found += [facet("language", one) for one in several[tasks_until : tasks_until + languages]] or ["language:unknown"]
+    found += [facet("language", one) for one in several[tasks_until : tasks_until + languages]] or [
+        "language:unknown"
+    ]
     found += [facet("format", one) for one in several[tasks_until + languages :]] or ["format:unknown"]
     found.append(facet("library", library or UNKNOWN))
     found.append(f"source:{source or DEFAULT_SOURCE}")

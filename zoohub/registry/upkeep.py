@@ -50,13 +50,17 @@ def faults(connection: Connection) -> list[str]:
         found.append("A writer was interrupted; opening the registry again completes its index.")
     if get_meta(connection, "index") not in (None, VERSION):
         found.append("The index was written by another version; opening the registry again renews it.")
-    row = connection.one("SELECT count(*) FROM models m LEFT JOIN ranking r ON r.model = m.pk WHERE r.slot IS NULL")
+    row = connection.one(
+        "SELECT count(*) FROM models m LEFT JOIN ranking r ON r.model = m.pk WHERE r.slot IS NULL"
+    )
     if row and row[0]:
         found.append(f"{row[0]} models are not in the index.")
     return found + database.differences(connection.url)
 
 
-def copy(source: Connection, target: Connection, progress: Callable[[str, int], None] | None = None) -> dict[str, int]:
+def copy(
+    source: Connection, target: Connection, progress: Callable[[str, int], None] | None = None
+) -> dict[str, int]:
     """Copy every row of a registry into an empty one, in one transaction; table -> rows.
 
     Raises:
@@ -67,7 +71,9 @@ def copy(source: Connection, target: Connection, progress: Callable[[str, int], 
     with source.snapshot(), target.write():
         for table in ("models", "aliases", "evidence", "history"):
             if target.one(f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608  # a name of ours
-                raise UsageError(f"{database.public_url(target.url)} is not empty.", "Copy into a new database.")
+                raise UsageError(
+                    f"{database.public_url(target.url)} is not empty.", "Copy into a new database."
+                )
         for table in TABLES:
             target.run(f"DELETE FROM {table}")  # noqa: S608  # a name of ours
             names = ", ".join(columns[table])

@@ -226,7 +226,11 @@ class _Batch:
         return found
 
     def _insert(self, new: Sequence[tuple[str, ModelRecord, bytes, int]]) -> None:
-        self._connection.insert("models", ("key", *_COLUMNS), [(key, *_values(record, doc, license)) for key, record, doc, license in new])
+        self._connection.insert(
+            "models",
+            ("key", *_COLUMNS),
+            [(key, *_values(record, doc, license)) for key, record, doc, license in new],
+        )
 
     def _update(
         self, changed: Sequence[tuple[int, ModelRecord, bytes, int]], before: dict[int, Stored | None]
@@ -240,7 +244,10 @@ class _Batch:
         for pk, record, _, _ in changed:
             old = before[pk]
             assert old is not None
-            events += [(self._at, key_of(record.id), *event) for event in differences(encoding.unpack(old.doc), record)]
+            events += [
+                (self._at, key_of(record.id), *event)
+                for event in differences(encoding.unpack(old.doc), record)
+            ]
         self._connection.insert("history", ("at", "subject", "field", "old", "new"), events)
 
     def _edges(
@@ -257,7 +264,9 @@ class _Batch:
         edges = {(key_of(base.id)[:500], pk): base.relation
                  for pk, record in rows for base in record.base_models}  # fmt: skip
         self._connection.insert(
-            "lineage", ("base", "model", "relation"), [(*edge, relation) for edge, relation in sorted(edges.items())]
+            "lineage",
+            ("base", "model", "relation"),
+            [(*edge, relation) for edge, relation in sorted(edges.items())],
         )
         self._connection.many(
             "INSERT INTO revisions (model, revision, first_seen) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -310,7 +319,9 @@ def delete(connection: Connection, keys: Sequence[str]) -> int:
         before: dict[int, Stored | None] = {}
         for part in chunks(keys):
             sql = f"SELECT pk, doc, license FROM models WHERE key IN ({marks(part)})"  # noqa: S608  # marks
-            before.update((pk, Stored(bytes(doc), license)) for pk, doc, license in connection.rows(sql, part))
+            before.update(
+                (pk, Stored(bytes(doc), license)) for pk, doc, license in connection.rows(sql, part)
+            )
         slots = index.slots_of(connection, before)
         connection.many("DELETE FROM models WHERE pk = ?", [(pk,) for pk in before])
         index.apply(connection, before, slots)
