@@ -29,7 +29,7 @@ GOOD = make(
 
 class Evil:
     def __reduce__(self) -> Any:
-        return __import__("os").system, ("echo pwned > /tmp/never",)
+        return __import__("os").system, ("exit 3",)
 
 
 def onnx_model(location: str | None = None, domain: str = "", nested: bool = False, **entries: str) -> bytes:
