@@ -29,18 +29,29 @@ _REQUIREMENTS = re.compile(
 _DOCKER = re.compile(r"(?:.*\.)?(?:dockerfile|containerfile)(?:\..*)?", re.IGNORECASE)
 _AT_ONCE = 64  # files a worker takes at a time
 _ALONE = 400  # below so many files, one process is faster than two
+# What a file must hold to be worth a closer look: plain words, because finding those is ten times faster
+# than a pattern.
+_ROUGH = tuple(
+    word.encode()
+    for word in (*loaders.TOKENS, *loaders.PACKAGES, *loaders.GENERIC_KEYWORDS, "hub.load", "/resolve/",
+        "/raw/", "/blob/",
+                 "api-inference", "_core_")
+)  # fmt: skip
 _WORTH_PYTHON = re.compile(
     b"|".join(
         [re.escape(token.encode()) for token in loaders.TOKENS]
-        + [rb"\b(?:import|from) +" + package.encode() for package in loaders.PACKAGES]
-        + [rb"\bhub\.load",
-            rb"(?:huggingface\.co|hf\.co|hf-mirror\.com)/[\w.\-]+/[\w.\-]+/(?:resolve|raw|blob)",
-           rb"api-inference", *(word.encode() for word in loaders.GENERIC_KEYWORDS),
-               rb"[a-z]{2}_core_\w+_(?:sm|md|lg|trf)"]
+        + [rb"(?:import|from) +" + package.encode() for package in loaders.PACKAGES]
+        + [rb"hub\.load", rb"h(?:uggingface\.co|f\.co|f-mirror\.com)/[\w.\-]+/[\w.\-]+/(?:resolve|raw|blob)"]
+        + [rb"api-inference", rb"_core_\w+_(?:sm|md|lg|trf)"]
+        + [word.encode() for word in loaders.GENERIC_KEYWORDS]
     )
-)  # fmt: skip
+)
 _NOT_CODE = (b">>>", b"...", b"#", b"def ", b"async def ")
-_WORTH_CONFIG = re.compile(rb"[\w.\-]/[\w.\-]|model|MODEL")
+_WORTH_CONFIG = re.compile(
+    rb"(?:model|checkpoint|tokenizer|adapter|lora|encoder|vae|reranker|embedder|llm|pretrained|hugging_?face|hf|repo|path)"
+    rb"[\w\-]*[\"']?\s*[:=]|--model|hf\.co/|huggingface|ollama|from_pretrained|spacy",
+    re.IGNORECASE,
+)
 
 
 def scan(path: str | Path, *, processes: int = 2) -> CodeScan:
@@ -158,7 +169,9 @@ class _Scanner:
             return list(python.uses(self.project.read(path, content), shown)) if worth else []
         if kind == "notebook":
             return self.notebook(path, shown, content)
-        if len(content) > configs.LARGEST or (not _WORTH_CONFIG.search(content) and kind != "requirements"):
+        if len(content) > configs.LARGEST or (
+            kind in ("config", "shell") and not _WORTH_CONFIG.search(content)
+        ):
             return []
         text = content.decode("utf-8-sig", errors="replace")
 
@@ -199,6 +212,8 @@ class _Scanner:
 def _worth_parsing(content: bytes) -> bool:
     """Whether a word that loads a model stands outside comments, examples and the definition of such a
     function."""
+    if not any(map(content.__contains__, _ROUGH)):
+        return False
     for found in _WORTH_PYTHON.finditer(content):
         start = content.rfind(b"\n", 0, found.start()) + 1
         before = content[start : found.start()].lstrip()

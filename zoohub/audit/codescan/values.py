@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 from zoohub.audit.codescan import objects
@@ -195,7 +195,7 @@ class Evaluator:
         for pattern in self.values(template, scope, line):
             if pattern.text is None:
                 return (_hole(template),)
-            for choice in list(product(*options))[:MOST]:
+            for choice in islice(product(*options), MOST):
                 text = pattern.text
                 for position, (key, item, value) in enumerate(choice):
                     shown = value.text if value.text is not None else "{" + ast.unparse(item) + "}"
@@ -300,7 +300,7 @@ def _as_of(bindings: list[Binding], line: int) -> list[Binding]:
 def _concatenated(parts: list[tuple[ast.expr, tuple[Value, ...]]]) -> tuple[Value, ...]:
     """Texts put together; a part that is not known leaves its expression in braces."""
     results = []
-    for choice in list(product(*(values or (NOTHING,) for _, values in parts)))[:MOST]:
+    for choice in islice(product(*(values or (NOTHING,) for _, values in parts)), MOST):
         shown = [value.text if value.text is not None else "{" + ast.unparse(node) + "}"
                  for (node, _), value in zip(parts, choice, strict=True)]  # fmt: skip
         unknown = [value for value in choice if value.text is None]
