@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 import tiny  # noqa: E402
 from PIL import Image  # noqa: E402
 
-pytestmark = pytest.mark.models
+pytestmark = [pytest.mark.models, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 
 
