@@ -106,7 +106,10 @@ def test_training_makes_it_better(
     after = tuned.evaluate(rows[:4])
     assert after.main == metric
     if metric == "perplexity":
-        assert after.value < base.evaluate(rows[:4]).value / 2
+        before = base.evaluate(rows[:4]).value
+        assert after.value < before * (
+            0.5 if strategy == "full" else 0.8
+        )  # the words stay as they are under LoRA
     elif strategy == "full" and task != "translation":
         assert after.value > 0.9
 
