@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from zoohub.errors import DataError, SelectorError, UsageError
-from zoohub.registry import ModelRecord
+from zoohub.registry import Metric, ModelRecord
 from zoohub.selector import answer, profile, store
 from zoohub.selector.footprint import Shape, estimate, fit, header_parameters, parse_memory, shape
 
@@ -27,6 +27,15 @@ def test_the_best_documented_model_comes_first_with_its_reasons(registry, eviden
     assert first.reasons[0].source == "a table"
     assert first.low <= first.score <= first.high
     assert {"org/unseen"} <= {item.id for item in found.recommendations}
+
+
+def test_results_that_cards_state_are_evidence(registry):
+    for place in range(7):
+        metrics = (Metric("accuracy", 0.5 + place / 20, TASK, "shared set"),)
+        registry.add([ModelRecord(id=f"card/m{place}", task=TASK, parameters=10_000_000, metrics=metrics)])
+    first = answer(TASK, 900, classes=5, registry=registry).recommendations[0]
+    assert first.id == "card/m6"
+    assert first.reasons[0].source == "card"
 
 
 def test_filters_are_hard(registry, evidence):

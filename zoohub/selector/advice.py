@@ -158,6 +158,9 @@ def _answer(
     weights = relevance.weights(board.contexts, target) if board.contexts else np.zeros(0)
     found = candidates.gather(registry, wanted, _promising(board, weights))
     names = list(found.records)
+    if claims := [row for record in found.records.values() for row in store.of_card(record, wanted.task)]:
+        evidence = [*evidence, *claims]
+        board = _board(evidence)
     full, board = board, _fewer(board, names)
     traits = {name: _traits(found.records.get(name), name) for name in {*names, *board.models}}
     ranking = rank(board, traits, target, names)
