@@ -34,7 +34,6 @@ class Config:
     database: str = ""
     catalog: bool = True  # whether a new database begins with the bundled catalog
     login_required: bool = False
-    open_signup: bool = False
     default_private: bool = False
     admin_name: str = "admin"
     quota: int = 0  # of a namespace; 0: unlimited
@@ -54,9 +53,6 @@ class Config:
     upstream_private_addresses: bool = False  # whether the upstream may lie in a private network
     upstream_max_age: float = 3600.0  # seconds until an upstream branch is asked for again
     offline: bool = False
-    oidc_issuer: str = ""
-    oidc_client_id: str = ""
-    oidc_client_secret: str = ""
     log_format: str = "json"
 
     @property
