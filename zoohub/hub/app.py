@@ -46,6 +46,7 @@ def create_app(config: Config, hub: Hub | None = None) -> FastAPI:
     _add_routes(app)
     describe(app)
     _add_error_handlers(app)
+    app.state.xorbs = asyncio.Semaphore(1)
     app.state.logins = LoginGuard(config.login_rate)
     app.add_middleware(RateLimit, limit=config.rate)
     app.add_middleware(Observe, metrics=app.state.metrics)

@@ -165,31 +165,16 @@ class Blobs:
         finally:
             path.unlink(missing_ok=True)
 
-    def add_pack(self, digest: str, chunks: Sequence[bytes], user_id: int) -> bool:
-        """Store the chunks of a verified xorb for `user_id`; returns whether the pack is new."""
+    def add_pack(self, digest: str, path: Path, ends: list[int], user_id: int) -> bool:
+        """Keep the file of a verified xorb's chunks for `user_id`; returns whether the pack is new."""
         with self.db.write() as connection:
-            if self._own_pack(connection, digest, user_id):
-                return False
-        ends, at = [], 0
-        for chunk in chunks:
-            at += len(chunk)
-            ends.append(at)
-        path = self._write(b"".join(chunks))
-        try:
-            with self.db.write() as connection:
-                fresh = self._insert_pack(connection, path, digest, at, ends)
-                self._own_pack(connection, digest, user_id)
-                return fresh
-        finally:
-            path.unlink(missing_ok=True)
+            fresh = self._insert_pack(connection, path, digest, ends[-1], ends)
+            self._own_pack(connection, digest, user_id)
+            return fresh
 
-    def _own_pack(self, connection: Connection, digest: str, user_id: int) -> bool:
-        found = connection.execute(
-            update(packs).where(packs.c.hash == digest).values(touched=time.time())
-        ).rowcount
-        if found:
-            self.db.insert_new(connection, pack_owners, {"pack": digest, "user_id": user_id})
-        return bool(found)
+    def _own_pack(self, connection: Connection, digest: str, user_id: int) -> None:
+        connection.execute(update(packs).where(packs.c.hash == digest).values(touched=time.time()))
+        self.db.insert_new(connection, pack_owners, {"pack": digest, "user_id": user_id})
 
     def add_recipe(self, sha256: str, size: int, parts: Sequence[tuple[str, int, int]]) -> None:
         """Add a blob made of pieces of packs, after checking its SHA-256 against the bytes.

@@ -7,7 +7,7 @@ functions over bytes: nothing here touches a disk or a database. Format: https:/
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from zoohub.hub.errors import BadRequest
@@ -52,14 +52,19 @@ def hash_text(raw: bytes) -> str:
     return "".join(f"{number:016x}" for number in struct.unpack("<4Q", raw))
 
 
-def unpack_xorb(data: bytes) -> tuple[list[bytes], str]:
-    """The raw chunks of a serialized xorb and its hash, computed from them.
+def unpack_xorb(data: bytes | bytearray) -> tuple[list[bytes], str]:
+    """The raw chunks of a serialized xorb and its hash, computed from them; see `xorb_chunks`."""
+    chunks = list(xorb_chunks(data))
+    return chunks, xorb_hash(chunks)
+
+
+def xorb_chunks(data: bytes | bytearray) -> Iterator[bytes]:
+    """The raw chunks of a serialized xorb, one after the other.
 
     Raises:
         BadRequest: the bytes are no xorb, or unpack to more than a xorb may hold.
     """
-    chunks: list[bytes] = []
-    at, total = 0, 0
+    at, total, count = 0, 0, 0
     view = memoryview(data)
     while at + 8 <= len(data) and data[at : at + 7] != b"XETBLOB":
         version, scheme = data[at], data[at + 4]
@@ -69,13 +74,13 @@ def unpack_xorb(data: bytes) -> tuple[list[bytes], str]:
         total += size
         if version != 0 or not 0 < size <= MAX_CHUNK or at + packed > len(data) or total > MAX_XORB:
             raise BadRequest("The xorb is malformed: a chunk's header names impossible sizes")
-        if len(chunks) >= MAX_CHUNKS:
+        count += 1
+        if count > MAX_CHUNKS:
             raise BadRequest("The xorb has too many chunks")
-        chunks.append(_unpack_chunk(view[at : at + packed], scheme, size))
+        yield _unpack_chunk(view[at : at + packed], scheme, size)
         at += packed
-    if not chunks:
+    if not count:
         raise BadRequest("The xorb holds no chunk")
-    return chunks, xorb_hash(chunks)
 
 
 def _unpack_chunk(packed: memoryview, scheme: int, size: int) -> bytes:
@@ -115,9 +120,19 @@ def _ungroup(raw: bytes) -> bytes:
 
 def xorb_hash(chunks: Sequence[bytes]) -> str:
     """The hash of a xorb: the root of a Merkle tree over its chunks."""
+    return nodes_hash([node(chunk) for chunk in chunks])
+
+
+def node(chunk: bytes) -> tuple[bytes, int]:
+    """A chunk as a leaf of that tree: its hash and its size."""
     from blake3 import blake3
 
-    return hash_text(_root([(blake3(chunk, key=DATA_KEY).digest(), len(chunk)) for chunk in chunks]))
+    return blake3(chunk, key=DATA_KEY).digest(), len(chunk)
+
+
+def nodes_hash(nodes: list[tuple[bytes, int]]) -> str:
+    """The hash of the xorb with these leaves."""
+    return hash_text(_root(nodes))
 
 
 def _root(nodes: list[tuple[bytes, int]]) -> bytes:

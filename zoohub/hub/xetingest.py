@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import time
 from collections.abc import Sequence
@@ -10,8 +11,9 @@ from sqlalchemy import select
 
 from zoohub.hub.blobs import Blobs
 from zoohub.hub.errors import BadRequest
+from zoohub.hub.storage import check_free
 from zoohub.hub.tables import holdings, pack_owners, packs
-from zoohub.hub.xetformat import Segment, ShardFile, parse_shard, unpack_xorb
+from zoohub.hub.xetformat import Segment, ShardFile, node, nodes_hash, parse_shard, xorb_chunks
 
 
 class XetIngest:
@@ -20,16 +22,29 @@ class XetIngest:
     def __init__(self, blobs: Blobs) -> None:
         self.blobs, self.db = blobs, blobs.db
 
-    def add_xorb(self, digest: str, body: bytes, user_id: int) -> bool:
+    def add_xorb(self, digest: str, body: bytes | bytearray, user_id: int) -> bool:
         """Check and keep a xorb; returns whether it is new.
 
         Raises:
             BadRequest: the bytes are no xorb, or have another hash.
         """
-        chunks, found = unpack_xorb(body)
-        if found != digest:
-            raise BadRequest("The xorb's hash is not the one that the address names; it was not kept")
-        return self.blobs.add_pack(digest, chunks, user_id)
+        # Chunk by chunk, so that a xorb is in memory once.
+        path, nodes, ends, at = self.blobs.incoming.new(), [], [], 0
+        check_free(path.parent, len(body), self.blobs.reserve)
+        try:
+            with path.open("wb") as out:
+                for chunk in xorb_chunks(body):
+                    nodes.append(node(chunk))
+                    at += len(chunk)
+                    ends.append(at)
+                    out.write(chunk)
+                out.flush()
+                os.fsync(out.fileno())
+            if nodes_hash(nodes) != digest:
+                raise BadRequest("The xorb's hash is not the one that the address names; it was not kept")
+            return self.blobs.add_pack(digest, path, ends, user_id)
+        finally:
+            path.unlink(missing_ok=True)
 
     def add_shard(self, body: bytes, user_id: int, repo_id: int) -> list[ShardFile]:
         """Build the files of a shard and note that the repository may commit them.

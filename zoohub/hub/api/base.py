@@ -96,13 +96,16 @@ class Ask:
         said = self.request.headers.get("content-length")
         if said is not None and said.isdigit() and int(said) > most:
             raise TooLarge(f"The body is larger than {most} bytes")
-        parts, size = [], 0
+        return bytes(await self.buffer(most))
+
+    async def buffer(self, most: int) -> bytearray:
+        """The request's body, without a second copy in memory; see `body`."""
+        found = bytearray()
         async for chunk in self.request.stream():
-            size += len(chunk)
-            if size > most:
+            if len(found) + len(chunk) > most:
                 raise TooLarge(f"The body is larger than {most} bytes")
-            parts.append(chunk)
-        return b"".join(parts)
+            found += chunk
+        return found
 
     async def json(self, *, optional: bool = False) -> dict[str, Any]:
         """The body as a JSON object; with `optional`, an empty body is an empty object.
