@@ -36,7 +36,6 @@ def write(
         task=fit.model.task,
         library=_LIBRARY.get(job.base.bundle.library, "transformers"),
         languages=base.languages,
-        datasets=(report.name,),
         base_models=(BaseModel(base.id, "finetune"),),
         parameters=fit.model.parameters or None,
         metrics=tuple(

@@ -47,7 +47,11 @@ def normalized(raw: str | None, name: str | None, link: str | None) -> str:
 
 @lru_cache(maxsize=1 << 12)
 def answers(id: str) -> tuple[str, str]:
-    """May it be used commercially, and is it permissive: yes, no or unknown."""
+    """May it be used commercially, and is it permissive: yes, no or unknown.
+
+    A grant that hangs on the user's revenue, or on a registration, is no plain yes: it stays unknown here, and
+    the audit says what it hangs on.
+    """
     if id == UNKNOWN:
         return UNKNOWN, UNKNOWN
     from zoohub.cards import licenses
@@ -57,6 +61,8 @@ def answers(id: str) -> tuple[str, str]:
         commercial = str(licenses.get(id).answer("commercial"))
     except UnknownLicense:
         return UNKNOWN, UNKNOWN
+    if commercial == "yes" and not licenses.in_group(id, "commercial"):
+        commercial = UNKNOWN
     return commercial, "yes" if licenses.in_group(id, "permissive") else UNKNOWN
 
 
