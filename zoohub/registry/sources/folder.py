@@ -228,9 +228,25 @@ def _layout(config: Mapping[str, Any], names: set[str]) -> tuple[str | None, str
         library = "diffusers"
     elif architectures:
         task = next((task for head, task in _HEADS for name in architectures if name.endswith(head)), None)
+        task = _sensed(task, config)
     elif any(name.endswith(".onnx") for name in names):
         library, kept["layout"] = library or "onnx", "onnx"
     return task, library, {key: value for key, value in kept.items() if value}
+
+
+def _sensed(task: str | None, config: Mapping[str, Any]) -> str | None:
+    """The task of a model whose class name says text, while its config says that it hears or sees.
+
+    A speech encoder has strided convolutions over samples; a page reader has positions in two dimensions; a model with
+    patches that answers questions sees the picture.
+    """
+    if task == "text-classification" and "conv_stride" in config:
+        return "audio-classification"
+    if task == "question-answering" and "max_2d_position_embeddings" in config:
+        return "document-question-answering"
+    if task == "question-answering" and "patch_size" in config:
+        return "visual-question-answering"
+    return task
 
 
 def _parameters(root: Path, names: list[str]) -> int | None:
