@@ -238,7 +238,7 @@ def _sensed(task: str | None, config: Mapping[str, Any]) -> str | None:
     """The task of a model whose class name says text, while its config says that it hears or sees.
 
     A speech encoder has strided convolutions over samples; a page reader has positions in two dimensions; a model with
-    patches that answers questions sees the picture.
+    patches that answers questions sees the picture; a detector that reads looks for what is named.
     """
     if task == "text-classification" and "conv_stride" in config:
         return "audio-classification"
@@ -246,6 +246,8 @@ def _sensed(task: str | None, config: Mapping[str, Any]) -> str | None:
         return "document-question-answering"
     if task == "question-answering" and "patch_size" in config:
         return "visual-question-answering"
+    if task == "object-detection" and "text_config" in config:
+        return "zero-shot-object-detection"
     return task
 
 
