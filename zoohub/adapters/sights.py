@@ -87,7 +87,7 @@ class Segmenter(Sights):
             scores, classes = full.softmax(0).max(0)
             masks = [
                 Mask(self.labels[i], float(scores[classes == i].mean()), (classes == i).cpu().numpy())
-                for i in classes.unique().tolist()
+                for i in sorted(set(classes.flatten().tolist()))
             ]
             results.append(sorted(masks, key=lambda mask: -int(mask.mask.sum())))
         return results
