@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -191,6 +192,29 @@ def test_in_the_flow(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Non
     assert caught.value.findings
     assert [finding.term for finding in enforce("a/unknown", "pull", registry)] == ["license-unknown"]
     assert enforce("a/free", "pull", registry) == ()
+
+
+def test_records_with_a_config_can_be_audited(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = ModelRecord("a/free", license="mit", license_raw="mit", config={"hidden_size": 8})
+    closed = ModelRecord("a/nc", license="cc-by-nc-4.0", license_raw="cc-by-nc-4.0", config={"layers": [1]})
+    report = audit([free, closed, free], COMPANY, registry)
+    assert [(each.model, each.verdict) for each in report.models] == [("a/free", "allow"), ("a/nc", "deny")]
+    (tmp_path / "app.py").write_text(
+        "from transformers import AutoModel\nAutoModel.from_pretrained('a/nc')\n"
+    )
+    used = audit([closed], COMPANY, registry, code=tmp_path).models
+    assert [(each.model, len(each.uses)) for each in used] == [("a/nc", 1)]
+    monkeypatch.setenv("ZOO_POLICY", "commercial")
+    assert enforce(free, "pull", registry) == ()
+    with pytest.raises(PolicyDenied, match="a/nc"):
+        enforce(closed, "finetune", registry)
+
+
+def test_records_of_one_id_that_differ_are_both_judged(registry: Registry) -> None:
+    report = audit([model("a/b", "mit"), model("a/b", "cc-by-nc-4.0")], COMPANY, registry)
+    assert [each.verdict for each in report.models] == ["allow", "deny"]
 
 
 def test_a_verdict_at_a_glance(registry: Registry) -> None:

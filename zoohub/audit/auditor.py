@@ -49,9 +49,20 @@ def audit(
     with ExitStack() as stack:
         opened = registry if registry is not None else stack.enter_context(Registry.open())
         auditor = Auditor(chosen, opened, today)
-        wanted = dict.fromkeys([*models, *uses])
-        audited = [auditor.model(model, uses.get(str(model), ())) for model in wanted]
+        given = _distinct(models)
+        names = {_name(model) for model in given}
+        wanted = [*given, *(model for model in uses if model not in names)]
+        audited = [auditor.model(model, uses.get(_name(model), ())) for model in wanted]
     return AuditReport(chosen, tuple(audited), tuple(_about_code(auditor.judge, scanned)), scanned)
+
+
+def _distinct(models: Iterable[str | ModelRecord]) -> list[str | ModelRecord]:
+    """Each name and each record object once. Two records of one id may differ, so both are judged."""
+    return list({model if isinstance(model, str) else id(model): model for model in models}.values())
+
+
+def _name(model: str | ModelRecord) -> str:
+    return model.id if isinstance(model, ModelRecord) else model
 
 
 def _scanned(code: str | Path) -> CodeScan:
@@ -340,7 +351,7 @@ def enforce(
     policy = _in_force()
     if operation == "finetune" and "finetune" not in policy.what:
         policy = replace(policy, what=(*policy.what, "finetune"))
-    name = model.id if isinstance(model, ModelRecord) else model
+    name = _name(model)
     report = audit([model], policy, registry)
     denied = [finding for finding in report.findings if finding.severity == "deny"]
     if denied:
