@@ -183,6 +183,29 @@ def test_rules_and_waivers(registry: Registry) -> None:
     assert audit_registry(registry, policy).verdicts["deny"] == 1
 
 
+@pytest.mark.parametrize("pattern", ["a/*", "a/unknown"])
+def test_an_allow_rule_leaves_the_unknown_and_a_waiver_passes_it(registry: Registry, pattern: str) -> None:
+    registry.add(
+        [model("a/unknown"), model("a/child", "cc-by-nc-4.0", "gone/base"), model("a/nc", "cc-by-nc-4.0")]
+    )
+    rule = {"model": pattern, "severity": "allow", "reason": "ours"}
+    waiver = {"model": "a/*", "owner": "Jo", "until": "2030-06-30", "reason": "asked"}
+    ruled = parse({"name": "ruled", "rules": [rule]}, "ruled")
+    waived = parse({"name": "waived", "rules": [rule], "waivers": [waiver]}, "waived")
+    assert (audited(registry, "a/unknown", ruled).verdict, terms(audited(registry, "a/unknown", ruled))) == (
+        "review",
+        {"license-unknown"},
+    )
+    assert terms(audited(registry, "a/nowhere-at-all", ruled)) == {"model-unknown"}
+    if pattern == "a/*":
+        assert terms(audited(registry, "a/child", ruled)) == {"base-unknown"}
+        assert audited(registry, "a/nc", ruled).verdict == "allow"
+    whole = {name: judged for name, judged, _ in audit_registry(registry, ruled)}
+    assert whole == {name: audited(registry, name, ruled).verdict for name in whole}
+    for each in ("a/unknown", "a/child", "a/nc"):
+        assert audit([each], waived, registry, today=date(2030, 6, 30)).verdict == "allow"
+
+
 def test_in_the_flow(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     registry.add([model("a/nc", "cc-by-nc-4.0"), model("a/unknown"), model("a/free", "mit")])
     assert enforce("a/nc", "pull", registry) == ()  # no policy is in force

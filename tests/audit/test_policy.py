@@ -59,6 +59,12 @@ def test_territory(territory: list[str] | None, severity: str) -> None:
     assert severities(chosen, "llama3.2")["territory"] == severity
 
 
+def test_a_rule_for_a_license_allows_what_it_says_and_not_what_it_leaves_open() -> None:
+    found = severities(load("permissive-only"), "apple-ascl")
+    assert found.pop("unanswered") == "deny"
+    assert set(found.values()) <= {"allow"}
+
+
 def test_norway_is_a_country(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
     file.write_text("who: {territory: [no, se]}\n")

@@ -13,7 +13,7 @@ from zoohub.audit import lineage
 from zoohub.audit.codescan import CodeScan, ModelUse
 from zoohub.audit.graph import Graph
 from zoohub.audit.judge import Issue, Judge
-from zoohub.audit.policy import Policy, load
+from zoohub.audit.policy import UNKNOWN_TERMS, Policy, load
 from zoohub.audit.report import AuditReport, Finding, ModelAudit, strictest
 from zoohub.cards.licenses import UNKNOWN
 from zoohub.errors import AmbiguousModel, InvalidModelId, ModelNotFound, PolicyDenied, ZooError
@@ -199,11 +199,12 @@ class Auditor:
         return _finding(issue, model, evidence)
 
     def ruled(self, model: str, findings: list[Finding]) -> tuple[Finding, ...]:
-        """Findings after the rules that name the model, and after waivers."""
+        """Findings after the rules that name the model, and after waivers; only a waiver passes the unknown."""
         rule = self.policy.model_rule(model)
         if rule and rule.severity == "allow":
-            findings = [replace(finding, severity="allow", why=f"{finding.why} Allowed by rule: "
-                                                               f"{rule.reason}")
+            findings = [finding if finding.term in UNKNOWN_TERMS
+                        else replace(finding, severity="allow",
+                                     why=f"{finding.why} Allowed by rule: {rule.reason}")
                         for finding in findings]  # fmt: skip
         elif rule:
             findings = [

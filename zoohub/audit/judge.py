@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from zoohub.audit.policy import Policy
+from zoohub.audit.policy import UNKNOWN_TERMS, Policy
 from zoohub.audit.words import words
 from zoohub.cards.licenses import GROUPS, UNKNOWN, Condition, License, get, in_group
 from zoohub.errors import UnknownLicense
@@ -72,9 +72,9 @@ class Judge:
         if rule is None:
             return issues
         if rule.severity == "allow":
-            allowed = [replace(issue, severity="allow", why=f"{issue.why} Allowed by rule: {rule.reason}")
-                       for issue in issues]  # fmt: skip
-            return allowed if license.known else issues
+            return [issue if issue.term in UNKNOWN_TERMS
+                    else replace(issue, severity="allow", why=f"{issue.why} Allowed by rule: {rule.reason}")
+                    for issue in issues]  # fmt: skip
         named = Issue("denied-by-rule", rule.severity, f"{license.name} is to be "
                                                        f"{_past(rule.severity)}", rule.reason,
                       "Choose a model under another license.", license.id)  # fmt: skip
