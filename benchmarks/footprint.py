@@ -1,8 +1,6 @@
 """The time model of fine-tuning against published run times, leave one data set out.
 
     python benchmarks/footprint.py --runtimes transfergraph_image.csv --models transfergraph_image_models.csv
-    \\
-        --memory openmmlab_metafiles.csv
 
 prints one JSON line with the median error factor.
 """
