@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,17 @@ def _folder(path: Path, task: str) -> Table:
     for name in ("metadata.csv", "metadata.jsonl", "metadata.parquet"):
         if (path / name).is_file():
             return _beside_files(path, _file(path / name))
-    return _class_folders(path, task)
+    return _split_files(path) or _class_folders(path, task)
+
+
+def _split_files(path: Path) -> Table | None:
+    """train.csv (or another table of that name) with test.csv beside it; None where there is none."""
+    tables = {file.stem.lower(): file for file in sorted(path.iterdir()) if file.suffix.lower() in _READERS}
+    train = next((tables[name] for name in _TRAIN if name in tables), None)
+    if train is None:
+        return None
+    table = _file(train)
+    return replace(table, name=path.name, held_out=next((tables[n] for n in _HELD_OUT if n in tables), None))
 
 
 def _class_folders(path: Path, task: str) -> Table:

@@ -45,7 +45,7 @@ def list_(task: str, model: str | None, own: bool, limit: int, format: str) -> N
 @evidence.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def import_(file: Path) -> None:
-    """Add the results in a csv FILE with a header.
+    """Add the results in a csv FILE with a header; those that are there already are not added again.
 
     Columns: model, task, dataset, metric, value (needed), higher_is_better, n_train, n_classes, language,
     domain,
@@ -56,8 +56,9 @@ def import_(file: Path) -> None:
 
     rows = store.read_csv(file)
     with Registry.open() as registry:
-        count = registry.add_evidence(rows)
-    click.echo(f"{count} results were added.", err=True)
+        there = set(registry.evidence())
+        count = registry.add_evidence(row for row in dict.fromkeys(rows) if row not in there)
+    click.echo(f"{count} results were added, {len(rows) - count} were there already.", err=True)
 
 
 @evidence.command("export")
