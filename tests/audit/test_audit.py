@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -99,6 +100,40 @@ def test_distillation_flows_where_the_license_says_so(registry: Registry) -> Non
     assert audited(registry, "a/d1").inherited == ()
     assert audited(registry, "a/d2").inherited == ("llama3.1",)
     assert "base-unknown" in terms(audited(registry, "a/d3"))
+
+
+EUROPE: Policy = parse({"name": "eu", "who": {**US, "territory": ["DE"]}, "what": ["use", "serve"]}, "eu")
+
+
+def test_what_binds_multimodal_models_is_left_out_for_text_and_reviewed_where_unknown(
+    registry: Registry,
+) -> None:
+    def llama(id: str, task: str | None, *bases: str, license: str = "llama3.2") -> ModelRecord:
+        return replace(model(id, license, *bases), task=task, tasks=(task,) if task else ())
+
+    expected = {
+        "meta/Llama-text": None, "meta/Llama-seeing": "deny", "meta/Llama-something": "review",
+        "me/Llama-from-text": None, "me/Llama-from-seeing": "deny", "me/Llama-mit-from-text": None,
+        "me/Llama-mit-from-seeing": "deny", "me/Llama-3-Vision-gguf": "review", "me/Llama-from-something": "review",
+    }  # fmt: skip
+    registry.add([
+        llama("meta/Llama-text", "text-generation"), llama("meta/Llama-seeing", "image-text-to-text"),
+        llama("meta/Llama-something", None), llama("me/Llama-3-Vision-gguf", "text-generation"),
+        llama("me/Llama-from-text", "text-classification", "meta/Llama-text"),
+        llama("me/Llama-from-seeing", "text-generation", "meta/Llama-seeing"),
+        llama("me/Llama-from-something", "text-generation", "meta/Llama-something"),
+        llama("me/Llama-mit-from-text", "text-generation", "meta/Llama-text", license="mit"),
+        llama("me/Llama-mit-from-seeing", "text-generation", "meta/Llama-seeing", license="mit"),
+    ])  # fmt: skip
+    whole = {name: (judged, set(stands)) for name, judged, stands in audit_registry(registry, EUROPE)}
+    for id, severity in expected.items():
+        result = audited(registry, id, EUROPE)
+        found = [finding.severity for finding in result.findings if finding.term == "territory"]
+        assert found == ([severity] if severity else []), id
+        assert whole[id.lower()] == (result.verdict, terms(result)), id
+    assert audited(registry, "me/Llama-mit-from-text", EUROPE).inherited == ("llama3.2",)
+    assert verdict(registry.get("meta/Llama-text"), EUROPE) != "deny"
+    assert verdict(registry.get("meta/Llama-seeing"), EUROPE) == "deny"
 
 
 def test_a_merge_takes_the_union_and_share_alike_conflicts(registry: Registry) -> None:

@@ -17,8 +17,8 @@ def policy(**data: object) -> Policy:
     return parse({"name": "ours", **data}, "ours.yaml")
 
 
-def severities(chosen: Policy, license: str) -> dict[str, str]:
-    return {issue.term: issue.severity for issue in Judge(chosen).license(license)}
+def severities(chosen: Policy, license: str, multimodal: bool | None = None) -> dict[str, str]:
+    return {issue.term: issue.severity for issue in Judge(chosen).license(license, multimodal)}
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -56,7 +56,10 @@ def test_user_threshold(users: int | None, severity: str) -> None:
 @pytest.mark.parametrize(("territory", "severity"), [(["DE"], "deny"), (["US"], "allow"), (None, "review")])
 def test_territory(territory: list[str] | None, severity: str) -> None:
     chosen = policy(who={"territory": territory}, what=["use"])
-    assert severities(chosen, "llama3.2")["territory"] == severity
+    assert severities(chosen, "llama3.2", True)["territory"] == severity
+    assert severities(chosen, "llama3.2", None)["territory"] == ("review" if severity == "deny" else severity)
+    assert "territory" not in severities(chosen, "llama3.2", False)
+    assert severities(chosen, "llama4", False)["territory"] == severity  # its models are all multimodal
 
 
 def test_a_rule_for_a_license_allows_what_it_says_and_not_what_it_leaves_open() -> None:

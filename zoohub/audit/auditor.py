@@ -9,7 +9,7 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
-from zoohub.audit import lineage
+from zoohub.audit import lineage, scope
 from zoohub.audit.codescan import CodeScan, ModelUse
 from zoohub.audit.graph import Graph
 from zoohub.audit.judge import Issue, Judge
@@ -107,7 +107,7 @@ class Auditor:
         named = lineage.misnamed(record.id, kin.inherited)
         unstated = any(base.relation is None for base in record.base_models)
         issues = [
-            *self.issues(own, kin.inherited, named, circle=kin.circle, unstated=unstated),
+            *self.issues(kin.own, kin.burden, named, circle=kin.circle, unstated=unstated),
             *self._badge(record, kin),
             *self._texts(record),
         ]
@@ -119,10 +119,19 @@ class Auditor:
         return ModelAudit(record.id, record, own, inherited, self.ruled(record.id, found), tuple(uses))
 
     def issues(
-        self, own: str, inherited: frozenset[str], misnamed: tuple[str, ...], *, circle: bool, unstated: bool
+        self,
+        own: frozenset[str],
+        burden: frozenset[str],
+        misnamed: tuple[str, ...],
+        *,
+        circle: bool,
+        unstated: bool,
     ) -> Iterable[Issue]:
-        """All that stands against a model in this situation, whatever its name."""
-        yield from self.judge.license(own)
+        """All that stands against a model in this situation, whatever its name; `own` is its license, `burden`
+        those that its bases bring, both with the marks of `scope`."""
+        brought = own | burden
+        (license,), inherited = scope.licenses(own), scope.licenses(burden)
+        yield from self.judge.license(license, scope.is_multimodal(license, brought))
         if circle:
             yield self.judge.issue("lineage-cycle", "its stated lineage goes in a circle",
                                    "No model is made from itself; one of the statements is wrong.",
@@ -132,7 +141,7 @@ class Auditor:
                                    "All terms of the base are taken to bind it.",
                                    "State base_model_relation in its card.")  # fmt: skip
         if inherited:
-            yield from lineage.issues(self.judge, own, inherited, misnamed)
+            yield from lineage.issues(self.judge, license, inherited, misnamed, brought)
 
     def _find(self, model: str) -> ModelRecord | None:
         try:
@@ -235,10 +244,12 @@ class _Kin:
     def __init__(self, record: ModelRecord, registry: Registry) -> None:
         self.record = record
         self.records: dict[str, ModelRecord | None] = {record.id: record}
-        self.inherited: frozenset[str] = frozenset()
+        self.own = scope.own(record.license or UNKNOWN, scope.kind(record))
+        self.burden: frozenset[str] = frozenset()
         self.circle = False
         if record.base_models:
             self._walk(registry)
+        self.inherited = scope.licenses(self.burden)
 
     def _walk(self, registry: Registry) -> None:
         waiting = [self.record]
@@ -259,9 +270,9 @@ class _Kin:
             edges = [
                 (numbers.get(base.id.lower(), -1), base.relation == "distilled") for base in each.base_models
             ]
-            graph.add(graph.own(each.license or UNKNOWN), edges)
+            graph.add(graph.own(each.license or UNKNOWN, scope.kind(each)), edges)
         burdens, circle = graph.inherited()
-        self.inherited = graph.sets.members[burdens[0]]
+        self.burden = graph.sets.members[burdens[0]]
         self.circle = 0 in circle
 
     def way_to(self, license: str) -> str:
@@ -327,7 +338,9 @@ def verdict(
     judge = _judge(load(policy) if policy is not None else _in_force())
     if registry is not None:
         return Auditor(judge.policy, registry).model(record).verdict
-    found = strictest(issue.severity for issue in judge.license(record.license or UNKNOWN))
+    license = record.license or UNKNOWN
+    multimodal = scope.is_multimodal(license, scope.own(license, scope.kind(record)))
+    found = strictest(issue.severity for issue in judge.license(license, multimodal))
     if judge.policy.model_rule(record.id) or judge.policy.waivers:
         with Registry.open() as opened:
             return Auditor(judge.policy, opened).model(record).verdict

@@ -6,6 +6,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator
 
+from zoohub.audit import scope
 from zoohub.audit.judge import lookup
 from zoohub.cards.licenses import UNKNOWN
 
@@ -56,15 +57,15 @@ class Graph:
         self.starts = array("i", [0])
         self.bases = array("i")
         self.distilled = bytearray()
-        self._own: dict[str, int] = {}
+        self._own: dict[tuple[str, str], int] = {}
         self._reaching: dict[int, int] = {}
         self.nobody = self.own(UNKNOWN)
 
-    def own(self, license: str) -> int:
-        """The set that holds one license."""
-        found = self._own.get(license)
+    def own(self, license: str, kind: str = UNKNOWN) -> int:
+        """The set that a model of a kind (see `scope`) brings: its license, marked where the kind matters."""
+        found = self._own.get((license, kind))
         if found is None:
-            found = self._own[license] = self.sets.number(frozenset((license,)))
+            found = self._own[license, kind] = self.sets.number(scope.own(license, kind))
         return found
 
     def add(self, license: int, bases: Iterable[tuple[int, bool]]) -> None:
@@ -102,7 +103,8 @@ class Graph:
         """What of a set of licenses binds a distilled model."""
         found = self._reaching.get(bound)
         if found is None:
-            kept = frozenset(each for each in self.sets.members[bound] if reaches_distilled(each))
+            members = self.sets.members[bound]
+            kept = scope.kept(members, {each for each in scope.licenses(members) if reaches_distilled(each)})
             found = self._reaching[bound] = self.sets.number(kept)
         return found
 

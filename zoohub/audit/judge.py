@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from zoohub.audit.policy import UNKNOWN_TERMS, Policy
+from zoohub.audit.scope import MULTIMODAL
 from zoohub.audit.words import words
 from zoohub.cards.licenses import GROUPS, UNKNOWN, Condition, License, get, in_group
 from zoohub.errors import UnknownLicense
@@ -45,14 +46,16 @@ class Judge:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self._issues: dict[str, tuple[Issue, ...]] = {}
+        self._issues: dict[tuple[str, bool | None], tuple[Issue, ...]] = {}
 
-    def license(self, id: str) -> tuple[Issue, ...]:
+    def license(self, id: str, multimodal: bool | None = None) -> tuple[Issue, ...]:
         """What the policy has to say to a license (normalized id or expression); allowed duties are told
-        too."""
-        found = self._issues.get(id)
+        too. Conditions for multimodal models are left out where `multimodal` is False, and at most for review
+        where it is None (not known)."""
+        key = (id, multimodal)
+        found = self._issues.get(key)
         if found is None:
-            found = self._issues[id] = tuple(self._judged(lookup(id)))
+            found = self._issues[key] = tuple(self._judged(lookup(id), multimodal))
         return found
 
     def issue(self, term: str, what: str, why: str, fix: str = "", license: str | None = None,
@@ -65,10 +68,10 @@ class Judge:
     def _operations(self) -> frozenset[str]:
         return frozenset(self.policy.operations)
 
-    def _judged(self, license: License) -> list[Issue]:
+    def _judged(self, license: License, multimodal: bool | None) -> list[Issue]:
         groups = (license.kind, *(group for group in GROUPS if in_group(license.id, group)))
         rule = self.policy.license_rule(license.id, groups)
-        issues = self._terms(license)
+        issues = self._terms(license, multimodal)
         if rule is None:
             return issues
         if rule.severity == "allow":
@@ -80,7 +83,7 @@ class Judge:
                       "Choose a model under another license.", license.id)  # fmt: skip
         return [named, *issues]
 
-    def _terms(self, license: License) -> list[Issue]:
+    def _terms(self, license: License, multimodal: bool | None) -> list[Issue]:
         if not license.known:
             what = (
                 "no license is known"
@@ -93,7 +96,7 @@ class Judge:
         issues = [*self._answers(license, "no", "forbidden"), *self._answers(license, UNKNOWN, "unanswered")]
         for condition in license.conditions:
             if self._operations & set(condition.on):
-                issue = self._condition(license, condition)
+                issue = self._scoped(license, condition, multimodal)
                 if issue is not None and not (condition.kind == "noncommercial" and issues):
                     issues.append(issue)
         return issues
@@ -109,6 +112,16 @@ class Judge:
         return [self.issue(term, f"{license.name} {verb} {', '.join(said)}", f"Clause: {clause}.",
                            "Choose another model, or ask the licensor for permission.", license.id, clause)
                 for clause, said in by_clause.items()]  # fmt: skip
+
+    def _scoped(self, license: License, condition: Condition, multimodal: bool | None) -> Issue | None:
+        """A condition, as far as it binds a model that is multimodal, is not, or of which that is not known."""
+        if condition.only != MULTIMODAL:
+            return self._condition(license, condition)
+        issue = self._condition(license, condition) if multimodal is not False else None
+        if issue is None or multimodal or issue.severity != "deny":
+            return issue
+        return replace(issue, severity="review", why=f"{issue.why} It binds multimodal models only; nothing "
+                                                     f"says for sure whether this is one.")  # fmt: skip
 
     def _condition(self, license: License, condition: Condition) -> Issue | None:
         kind = condition.kind

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
+from zoohub.audit import scope
 from zoohub.audit.judge import Issue, Judge, lookup
 from zoohub.audit.words import words
 from zoohub.cards.licenses import OPERATIONS, UNKNOWN, derive
@@ -18,10 +19,11 @@ _WEIGHTY = words(
 )
 
 
-def issues(judge: Judge, own: str, inherited: frozenset[str], misnamed: tuple[str, ...]) -> Iterator[Issue]:
+def issues(
+    judge: Judge, own: str, inherited: frozenset[str], misnamed: tuple[str, ...], brought: frozenset[str]
+) -> Iterator[Issue]:
     """What stands against a model under `own` that `inherited` licenses bind; `misnamed` are those whose
-    prefix its
-    name lacks."""
+    prefix its name lacks, `brought` has the marks of `scope`."""
     for each in sorted(inherited):
         if each == UNKNOWN or not lookup(each).known:
             yield judge.issue("base-unknown", f"a base's terms are not known ({each})",
@@ -30,7 +32,7 @@ def issues(judge: Judge, own: str, inherited: frozenset[str], misnamed: tuple[st
             continue
         if each == own:
             continue
-        yield from judge.license(each)
+        yield from judge.license(each, scope.is_multimodal(each, brought))
         yield from _claim(judge, own, each)
     for each in misnamed:
         prefix = lookup(each).condition("name_prefix")

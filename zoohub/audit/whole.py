@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from zoohub.audit import lineage
+from zoohub.audit import lineage, scope
 from zoohub.audit.auditor import Auditor
 from zoohub.audit.graph import Graph
 from zoohub.audit.judge import Issue
@@ -17,6 +17,8 @@ from zoohub.audit.policy import Policy, load
 from zoohub.audit.report import ModelAudit, strictest
 from zoohub.cards.licenses import UNKNOWN
 from zoohub.registry import Registry
+from zoohub.registry.database import Connection
+from zoohub.registry.encoding import unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ def audit_registry(registry: Registry, policy: Any = None) -> RegistryAudit:
     places = array("i", bytes(4 * len(ids)))
     plain = not chosen.waivers and not any(rule.kind == "model" for rule in chosen.rules)
     for number, model in enumerate(ids):
-        named = lineage.misnamed(model, graph.sets.members[burdens[number]]) if burdens[number] else ()
+        burden = scope.licenses(graph.sets.members[burdens[number]])
+        named = lineage.misnamed(model, burden) if burden else ()
         key = (graph.licenses[number], burdens[number], named, number in circle, number in unstated)
         places[number] = judging.place(key) if plain else judging.place_of(model, key)
     return RegistryAudit(chosen, ids, judging.situations, places, registry)
@@ -124,10 +127,11 @@ class _Judging:
         found = self._issues.get(key)
         if found is None:
             own_set, burden, misnamed, circle, unstated = key
-            (own,) = self.graph.sets.members[own_set]
-            inherited = self.graph.sets.members[burden]
+            members = self.graph.sets.members
             found = self._issues[key] = tuple(
-                self.auditor.issues(own, inherited, misnamed, circle=circle, unstated=unstated)
+                self.auditor.issues(
+                    members[own_set], members[burden], misnamed, circle=circle, unstated=unstated
+                )
             )
         return found
 
@@ -148,14 +152,14 @@ def issue_pairs(issues: tuple[Issue, ...]) -> set[tuple[str, str]]:
 
 
 def _read(registry: Registry) -> tuple[list[str], Graph, set[int]]:
-    """Ids, licenses and lineage, straight from the tables: no record is unpacked."""
+    """Ids, licenses and lineage, straight from the tables: a record is unpacked only where its kind matters."""
     graph = Graph()
     ids: list[str] = []
     unstated: set[int] = set()
     with registry.connection() as connection, connection.snapshot():
-        licenses = {
-            pk: graph.own(name or UNKNOWN) for pk, name in connection.stream("SELECT pk, id FROM licenses")
-        }
+        names = {pk: name or UNKNOWN for pk, name in connection.stream("SELECT pk, id FROM licenses")}
+        licenses = {pk: graph.own(name) for pk, name in names.items()}
+        kinds = _kinds(connection, [pk for pk, name in names.items() if scope.matters(name)])
         numbers: dict[int, int] = {}
         own = array("i")
         for number, (pk, key, declared) in enumerate(
@@ -163,7 +167,7 @@ def _read(registry: Registry) -> tuple[list[str], Graph, set[int]]:
         ):
             ids.append(key)
             numbers[pk] = number
-            own.append(licenses[declared])
+            own.append(graph.own(names[declared], kinds[pk]) if pk in kinds else licenses[declared])
         edges = connection.stream(
             "SELECT l.model, b.pk, l.relation FROM lineage l LEFT JOIN models b ON b.key = l.base ORDER BY "
             "l.model"
@@ -178,3 +182,12 @@ def _read(registry: Registry) -> tuple[list[str], Graph, set[int]]:
                 edge = next(edges, None)
             graph.add(own[number], bases)
     return ids, graph, unstated
+
+
+def _kinds(connection: Connection, licenses: list[int]) -> dict[int, str]:
+    """The kind (see `scope`) of each model under one of these licenses, by its row."""
+    return {
+        pk: scope.kind(unpack(doc))
+        for license in licenses
+        for pk, doc in connection.stream("SELECT pk, doc FROM models WHERE license = ?", (license,))
+    }
