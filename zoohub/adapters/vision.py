@@ -179,7 +179,9 @@ class TimmImages(ModuleImages):
         config = self.bundle.config
         own = config.get("pretrained_cfg", config)
         count = int(config.get("num_classes") or own.get("num_classes") or 1000)
+        said = config.get("label_descriptions") or {}
         names = tuple(own.get("label_names") or config.get("label_names") or map(str, range(count)))
+        names = tuple(said.get(name, name) for name in names)
         build = {"num_classes": count, **config.get("model_args", {})}
         self.module = timm.create_model(config["architecture"], pretrained=False, **build)
         hf.fill(self.module, self.bundle.folder)

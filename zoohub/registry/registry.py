@@ -171,8 +171,9 @@ class Registry:
         with self._pool.connection() as connection:
             target = aliases.target(connection, text)
         model_id = self._parsed(target or text)
-        # A source that is written out means that one; without, the hub's is meant unless others have it too.
-        record = self.find(model_id.key) if target or ":" in text else self._of_name(model_id.name)
+        # A source that is written out, or a path, means that one; a bare name is the hub's unless others have it too.
+        named = target or ":" in text or model_id.source == "folder"
+        record = self.find(model_id.key) if named else self._of_name(model_id.name)
         if record is None:
             raise ModelNotFound(text, self._near(text))
         return replace(record, revision=model_id.revision) if model_id.revision else record
