@@ -3,7 +3,7 @@
     python examples/transcribe.py WHISPER [SOUND]
 
 WHISPER is a model id (openai/whisper-tiny.en) or a folder. Without a sound, a sentence is spoken by
-hibari-tts (pip install hibari-tts) and heard again.
+hibari-tts (pip install 'zoohub[speech]') and heard again.
 """
 
 from __future__ import annotations
