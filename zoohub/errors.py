@@ -101,6 +101,12 @@ class RegistryError(ZooError):
     """The registry's database cannot do what was asked."""
 
 
+class DatabaseFailed(RegistryError):
+    """The request was right and the database did not do it: a full disk, a lock, a server that is away."""
+
+    exit_code = 1
+
+
 class DatabaseTooNew(RegistryError):
     """A newer zoohub wrote this database."""
 

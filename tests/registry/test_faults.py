@@ -100,6 +100,7 @@ def test_a_full_disk_is_said_and_harms_nothing(blank: Registry) -> None:
     with pytest.raises(RegistryError, match="disk is full") as caught:
         blank.add(ModelRecord(f"a/more{n}", description="x" * 5000 + str(n)) for n in range(4000))
     assert "space" in caught.value.remedy
+    assert caught.value.exit_code == 1
     with Registry.open(blank.url) as again:
         assert again.count() == 100
         assert again.faults() == []

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from zoohub.errors import DatabaseTooNew, MissingDependency, RegistryError
+from zoohub.errors import DatabaseFailed, DatabaseTooNew, MissingDependency, RegistryError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -384,7 +384,11 @@ _REMEDIES = (
 )
 
 
+_FAILURES = ("disk is full", "disk I/O", "locked", "connection")  # the request was right; the work failed
+
+
 def _explain(error: Exception, url: str) -> RegistryError:
     text = str(error).strip()
     remedy = next((remedy for sign, remedy in _REMEDIES if sign in text), "See: zoo db check")
-    return RegistryError(f"The registry {public_url(url)}: {text}.", remedy)
+    kind = DatabaseFailed if any(sign in text for sign in _FAILURES) else RegistryError
+    return kind(f"The registry {public_url(url)}: {text}.", remedy)
