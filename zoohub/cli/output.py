@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,13 +61,21 @@ def table(rows: Sequence[Row], columns: Sequence[str]) -> str:
     cells = [[printable(_plain(row.get(column))) for column in columns] for row in rows]
     heads = [column.replace("_", " ").upper() for column in columns]
     widths = [max(map(width, column)) for column in zip(heads, *cells, strict=True)]
-    room = shutil.get_terminal_size((140, 24)).columns if sys.stdout.isatty() else 10_000
-    _shrink(widths, room - 2 * (len(widths) - 1))
+    _shrink(widths, _room() - 2 * (len(widths) - 1))
     right = [all(_is_number(row.get(column)) for row in rows) for column in columns]
     lines = ["  ".join(_pad(head, size, flip) for head, size, flip in zip(heads, widths, right, strict=True))]
     lines += ["  ".join(_pad(cell, size, flip) for cell, size, flip in zip(line, widths, right, strict=True))
               for line in cells]  # fmt: skip
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _room() -> int:
+    """Columns of the terminal; without one there is no limit."""
+    if not sys.stdout.isatty():
+        return 10_000
+    import shutil
+
+    return shutil.get_terminal_size((140, 24)).columns
 
 
 def _shrink(widths: list[int], room: int) -> None:

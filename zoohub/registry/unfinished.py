@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import platform
 import time
 
 from zoohub.registry.database import Connection
@@ -15,7 +15,7 @@ _SILENCE = 600.0  # seconds after which a writer of another machine, who notes e
 
 def note(connection: Connection) -> None:
     """This process is writing; its rows are not all in the index yet."""
-    set_meta(connection, _NAME, f"{socket.gethostname()} {os.getpid()} {time.time():.0f}")
+    set_meta(connection, _NAME, f"{platform.node()} {os.getpid()} {time.time():.0f}")
 
 
 def noted(connection: Connection) -> bool:
@@ -34,7 +34,7 @@ def abandoned(connection: Connection) -> bool:
     if value is None:
         return False
     host, pid, at = value.rsplit(" ", 2)
-    if host == socket.gethostname() and not _alive(int(pid)):
+    if host == platform.node() and not _alive(int(pid)):
         return True
     return abs(time.time() - float(at)) > _SILENCE  # either way: a clock may have been set back
 
