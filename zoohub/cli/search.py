@@ -99,7 +99,13 @@ def search(text: tuple[str, ...], count_by: str | None, format: str, **options: 
         results = registry.search(query)
         judge = policing.verdicts(registry)
         told = _row if format == "table" else _plain
-        rows = ({**told(record), **({"verdict": judge(record)} if judge else {})} for record in results)
+        rows = (
+            {
+                **told(record, registry.commercial(record.license)),
+                **({"verdict": judge(record)} if judge else {}),
+            }
+            for record in results
+        )
         shown = emit(rows, (*_COLUMNS[:3], "verdict", *_COLUMNS[3:]) if judge else _COLUMNS, format)
         if not shown:
             click.echo("No model matches.", err=True)
@@ -118,16 +124,16 @@ def _query(text: str, options: dict[str, Any]) -> Any:
     return Query.of(text, **chosen)
 
 
-def _plain(record: ModelRecord) -> dict[str, Any]:
-    return {**record.to_dict(sparse=True), "license": record.license, "commercial": _commercial(record)}
+def _plain(record: ModelRecord, commercial: str) -> dict[str, Any]:
+    return {**record.to_dict(sparse=True), "license": record.license, "commercial": commercial}
 
 
-def _row(record: ModelRecord) -> dict[str, Any]:
+def _row(record: ModelRecord, commercial: str) -> dict[str, Any]:
     return {
         "id": record.id,
         "task": record.task,
         "license": _license(record),
-        "commercial": _commercial(record),
+        "commercial": commercial,
         "parameters": human_count(record.parameters),
         "downloads": human_count(record.downloads),
         "likes": human_count(record.likes),
@@ -143,12 +149,6 @@ def _license(record: ModelRecord) -> str:
     return f"{raw} ({record.license})"
 
 
-def _commercial(record: ModelRecord) -> str:
-    from zoohub.registry import license_facts
-
-    return license_facts.answers(record.license)[0]
-
-
 @click.command()
 @click.argument("model")
 @format_option("table", "json")
@@ -160,13 +160,14 @@ def show(model: str, format: str) -> None:
         record = registry.get(model)
         judge = policing.verdicts(registry)
         verdict = judge(record) if judge else None
+        commercial = registry.commercial(record.license)
     if format == "json":
         import json
 
         data = {**record.to_dict(), "verdict": verdict} if verdict else record.to_dict()
         click.echo(json.dumps(data, ensure_ascii=False, indent=2))
         return
-    lines = list(_facts(record))
+    lines = list(_facts(record, commercial))
     if verdict:
         at = [name for name, _ in lines].index("license")
         lines.insert(at + 1, ("verdict", f"{verdict} under the policy in force (why: zoo audit {record.id})"))
@@ -175,7 +176,7 @@ def show(model: str, format: str) -> None:
         click.echo(f"{name.ljust(width)}  {value}")
 
 
-def _facts(record: ModelRecord) -> list[tuple[str, str]]:
+def _facts(record: ModelRecord, commercial: str) -> list[tuple[str, str]]:
     from zoohub.cli.output import printable
 
     evidence = "; ".join(f"{item.kind} {item.where}" for item in record.license_evidence)
@@ -186,7 +187,7 @@ def _facts(record: ModelRecord) -> list[tuple[str, str]]:
         ("author", record.author),
         ("task", ", ".join(record.tasks)),
         ("library", record.library),
-        ("license", f"{_license(record)}, commercial use: {_commercial(record)}"),
+        ("license", f"{_license(record)}, commercial use: {commercial}"),
         ("license name", record.license_name),
         ("license link", record.license_link),
         ("license evidence", evidence),

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from zoohub.registry.aliases import Alias
-from zoohub.registry.evidence import Evidence
-from zoohub.registry.history import Event
-from zoohub.registry.lineage import Kin, Lineage
 from zoohub.registry.query import SORTS, Query
 from zoohub.registry.records import (
     BaseModel,
@@ -21,6 +18,21 @@ from zoohub.registry.records import (
 from zoohub.registry.registry import Registry
 from zoohub.registry.results import Results
 from zoohub.registry.writing import Counts
+
+if TYPE_CHECKING:
+    from zoohub.registry.aliases import Alias
+    from zoohub.registry.evidence import Evidence
+    from zoohub.registry.history import Event
+    from zoohub.registry.lineage import Kin, Lineage
+
+# what a search does not need, loaded when it is named
+_LATER = {
+    "Alias": "aliases",
+    "Event": "history",
+    "Evidence": "evidence",
+    "Kin": "lineage",
+    "Lineage": "lineage",
+}
 
 __all__ = [
     "SORTS", "Alias", "BaseModel", "Counts", "Event", "Evidence", "Kin", "LicenseEvidence", "Lineage", "Metric",
@@ -59,3 +71,9 @@ def get(model: str) -> ModelRecord:
     """
     with Registry.open() as registry:
         return registry.get(model)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -9,33 +9,25 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
+from typing import TYPE_CHECKING
 from typing import Any as Anything
 
 from zoohub import settings
 from zoohub.errors import AmbiguousModel, InvalidModelId, ModelNotFound, suggest
-from zoohub.registry import (
-    aliases,
-    database,
-    evidence,
-    history,
-    index,
-    lineage,
-    results,
-    tokens,
-    upkeep,
-    writing,
-)
-from zoohub.registry.aliases import Alias
+from zoohub.registry import database, index, results, tokens, upkeep, writing
 from zoohub.registry.database import Connection, Pool
 from zoohub.registry.encoding import key_of, unpack
-from zoohub.registry.evidence import Evidence
-from zoohub.registry.history import Event
 from zoohub.registry.index import Progress
-from zoohub.registry.lineage import Lineage
 from zoohub.registry.query import Query
-from zoohub.registry.records import SOURCES, ModelId, ModelRecord
+from zoohub.registry.records import SOURCES, UNKNOWN, ModelId, ModelRecord
 from zoohub.registry.results import Results
 from zoohub.registry.writing import Counts
+
+if TYPE_CHECKING:  # what a search does not need is imported by the methods that do
+    from zoohub.registry.aliases import Alias
+    from zoohub.registry.evidence import Evidence
+    from zoohub.registry.history import Event
+    from zoohub.registry.lineage import Lineage
 
 
 class Registry:
@@ -167,6 +159,8 @@ class Registry:
             ModelNotFound: nothing is called so, the near names are in the message.
             AmbiguousModel: two sources have different models of this name; InvalidModelId: it is no id.
         """
+        from zoohub.registry import aliases
+
         text = text.strip()
         with self._pool.connection() as connection:
             target = aliases.target(connection, text)
@@ -234,6 +228,12 @@ class Registry:
         with self._pool.connection() as connection:
             return results.facet_counts(connection, query, facet)
 
+    def commercial(self, license: str) -> str:
+        """May models of a license, by its id, be used commercially: yes, no or unknown."""
+        with self._pool.connection() as connection:
+            row = connection.one("SELECT commercial FROM licenses WHERE id = ?", (license,))
+        return str(row[0]) if row else UNKNOWN
+
     # --- names, memory, kin ---------------------------------------------------------------------
 
     def set_alias(self, name: str, model: str) -> Alias:
@@ -243,6 +243,8 @@ class Registry:
             ModelNotFound: there is no such model; InvalidModelId: `name` cannot be a name; DuplicateName: a model
                 is called so.
         """
+        from zoohub.registry import aliases
+
         record = self.get(model)
         pinned = ModelId.parse(model, folders=False).revision if "@" in model else None
         target = record.id + (f"@{pinned}" if pinned else "")
@@ -255,16 +257,22 @@ class Registry:
         Raises:
             ModelNotFound: there is no such alias.
         """
+        from zoohub.registry import aliases
+
         with self._pool.connection() as connection:
             aliases.remove(connection, name)
 
     def aliases(self) -> list[Alias]:
         """All aliases, by name."""
+        from zoohub.registry import aliases
+
         with self._pool.connection() as connection:
             return aliases.every(connection)
 
     def history(self, model: str) -> list[Event]:
         """What changed of a model or an alias, the latest first."""
+        from zoohub.registry import history
+
         with self._pool.connection() as connection:
             if events := history.of(connection, model):
                 return events
@@ -278,14 +286,18 @@ class Registry:
         Raises:
             UsageError: `since` is no date, or no changes of `field` are kept.
         """
+        from zoohub.registry import history
+
         with self._pool.connection() as connection:
             return history.changes(connection, since, field)
 
-    def lineage(self, model: str, *, depth: int = lineage.MAX_DEPTH, limit: int = 1000) -> Lineage:
+    def lineage(self, model: str, *, depth: int | None = None, limit: int = 1000) -> Lineage:
         """What a model was made from and what was made from it; see `lineage.Lineage`."""
+        from zoohub.registry import lineage
+
         record = self.get(model)
         with self._pool.connection() as connection:
-            return lineage.lineage(connection, record, depth=depth, limit=limit)
+            return lineage.lineage(connection, record, depth=depth or lineage.MAX_DEPTH, limit=limit)
 
     def revisions(self, model: str) -> list[tuple[str, str]]:
         """(revision, when it was first seen) of a model, the latest first."""
@@ -302,11 +314,15 @@ class Registry:
 
     def add_evidence(self, items: Iterable[Evidence]) -> int:
         """Store results of fine-tuning; returns how many."""
+        from zoohub.registry import evidence
+
         with self._pool.connection() as connection:
             return evidence.add(connection, items)
 
     def evidence(self, *, task: str | None = None, model: str | None = None) -> list[Evidence]:
         """Stored results of fine-tuning, of a task or a model."""
+        from zoohub.registry import evidence
+
         with self._pool.connection() as connection:
             return evidence.find(connection, task, model)
 
