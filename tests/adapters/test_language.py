@@ -146,3 +146,10 @@ def test_zero_shot_needs_labels_and_entailment(tmp_path: Path) -> None:
         load(tiny.bert_entailment(tmp_path / "a"), task="zero-shot-classification").predict("good")
     with pytest.raises(CapabilityError, match="entailment"):
         load(tiny.bert_classifier(tmp_path / "b"), task="zero-shot-classification").predict("a", labels=["x"])
+
+
+def test_a_prefix_is_read_with_the_text_and_an_unknown_source_is_refused(tmp_path: Path) -> None:
+    model = load(tiny.t5(tmp_path), task="translation")
+    assert model.predict("film", prefix="the good ") == model.predict("the good film")
+    with pytest.raises(CapabilityError, match="source"):
+        model.predict("film", source="en")

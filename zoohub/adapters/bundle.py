@@ -76,7 +76,7 @@ def _library(folder: Path, config: Mapping[str, Any], record: ModelRecord) -> st
         return "pytorch"
     raise UnsupportedModel(
         f"{folder} is no model that a known library loads.",
-        "It needs a config.json of transformers or timm, an adapter_config.json of PEFT, or an .onnx file.",
+        "It needs a config.json of transformers or timm, or an .onnx file.",
     )
 
 

@@ -15,7 +15,7 @@ from zoohub.weights import is_trusted
 if TYPE_CHECKING:
     from zoohub.adapters.base import Model
 
-DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "int8": "float32"}
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 def load(model: Model, auto: str, *, labels: Sequence[str] | None = None, **more: Any) -> Any:

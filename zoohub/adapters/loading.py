@@ -11,7 +11,7 @@ from zoohub.adapters.table import choose
 from zoohub.errors import MissingDependency, UsageError
 from zoohub.registry import ModelRecord
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
 def load(
@@ -24,8 +24,8 @@ def load(
     """Load a model by id, alias, folder or record; it is pulled first where it is not on this machine.
 
     `task` (an id, a name or an alias, English or Chinese) is inferred when it is not given. `device` is
-    "auto" or a torch device; `precision` is "auto" (the best that is safe on the device), "fp32", "bf16",
-    "fp16" or "int8".
+    "auto" or a torch device; `precision` is "auto" (the best that is safe on the device), "fp32", "bf16" or
+    "fp16".
 
     Raises:
         ModelNotFound, WeightsError: it is not known or cannot be fetched; UnsupportedModel: no adapter serves

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from zoohub.adapters import hf
 from zoohub.adapters.base import Model
 from zoohub.cards import new_card
 from zoohub.errors import UsageError
@@ -40,7 +41,8 @@ def write_folder(folder: Path, write: Callable[[Path], None], *, overwrite: bool
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        write(work)
+        with hf.quiet():
+            write(work)
         if folder.exists():
             shutil.rmtree(folder)
         work.replace(folder)

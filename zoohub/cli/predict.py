@@ -19,9 +19,7 @@ _Command = Callable[..., Any]
 def _loading(command: _Command) -> _Command:
     """The options of every command that loads a model."""
     for option in (
-        click.option(
-            "--precision", default="auto", show_default=True, help="auto, fp32, bf16, fp16 or int8."
-        ),
+        click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16 or fp16."),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps ..."),
         click.option("--task", help="The task, where it is not the model's own; English or Chinese."),
     ):

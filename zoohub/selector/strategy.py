@@ -31,18 +31,10 @@ def choose(task: str, samples: int | None, classes: int | None, parameters: int 
     per_class = samples / max(classes or 2, 1)
     if per_class <= FEW:
         if modality == "text" and per_class >= 2:
-            return Strategy(
-                "setfit",
-                f"{per_class:.0f} samples per class: contrastive training leads up to 64",
-                {"epochs": 1, "learning_rate": 2e-5},
-            )
+            return _contrastive(per_class)
         return Strategy("probe", f"{per_class:.0f} samples per class are too few to move the weights")
     if modality == "text" and per_class <= SOME and samples < ENOUGH:
-        return Strategy(
-            "setfit",
-            f"{per_class:.0f} samples per class: contrastive training leads up to 64",
-            {"epochs": 1, "learning_rate": 2e-5},
-        )
+        return _contrastive(per_class)
     if parameters and parameters >= LARGE:
         return _lora("a model of this size is adapted at a fraction of the memory")
     if samples < ENOUGH:
@@ -65,6 +57,15 @@ def _unlabeled(samples: int | None, parameters: int | None) -> Strategy:
     if parameters and parameters >= LARGE:
         return _lora("a model of this size is adapted at a fraction of the memory")
     return Strategy("full" if samples >= ENOUGH else "lora", f"{samples} samples", {"epochs": 3})
+
+
+def _contrastive(per_class: float) -> Strategy:
+    """What leads with few texts a class; `zoo finetune` does not do it yet, and the reason says what does."""
+    reason = (
+        f"{per_class:.0f} samples per class: contrastive training leads up to 64; it needs the package setfit, and "
+        "`zoo finetune --strategy probe` is the nearest that zoohub does itself"
+    )
+    return Strategy("setfit", reason, {"epochs": 1, "learning_rate": 2e-5})
 
 
 def _lora(reason: str) -> Strategy:

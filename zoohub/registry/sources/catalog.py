@@ -59,6 +59,13 @@ class CatalogSource(Source):
         return source(record.source).open(record)
 
 
+def of_source(name: str, wanted: Wanted | None = None) -> Page:
+    """The catalog's models whose files lie at the source `name`, as one page."""
+    pages = CatalogSource().pages(wanted)
+    found = tuple(record for page in pages for record in page.records if record.source == name)
+    return Page(found, total=len(found))
+
+
 def provenance() -> dict[str, Any]:
     """Origin -> which packages, versions and files its records rest on."""
     found: dict[str, Any] = json.loads(

@@ -17,7 +17,7 @@ from zoohub import settings
 from zoohub.errors import SourceError
 from zoohub.registry.records import ModelFile, ModelRecord
 from zoohub.registry.sources import Page, Source, Wanted
-from zoohub.registry.sources.catalog import CatalogSource
+from zoohub.registry.sources.catalog import of_source
 
 CHUNK = 1 << 20
 
@@ -33,13 +33,7 @@ class PyPISource(Source):
 
     def pages(self, wanted: Wanted | None = None, cursor: str | None = None) -> Iterator[Page]:
         """The catalog's models of this source."""
-        found = [
-            record
-            for page in CatalogSource().pages(wanted)
-            for record in page.records
-            if record.source == self.name
-        ]
-        yield Page(tuple(found), total=len(found))
+        yield of_source(self.name, wanted)
 
     @contextmanager
     def open(self, record: ModelRecord) -> Iterator[PackageFiles]:

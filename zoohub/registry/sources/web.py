@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from zoohub.errors import SourceError
 from zoohub.registry.records import ModelFile, ModelRecord
 from zoohub.registry.sources import Page, Source, Wanted, transport
-from zoohub.registry.sources.catalog import CatalogSource
+from zoohub.registry.sources.catalog import of_source
 
 
 class WebSource(Source):
@@ -19,13 +19,7 @@ class WebSource(Source):
 
     def pages(self, wanted: Wanted | None = None, cursor: str | None = None) -> Iterator[Page]:
         """The catalog's models of this source."""
-        found = [
-            record
-            for page in CatalogSource().pages(wanted)
-            for record in page.records
-            if record.source == self.name
-        ]
-        yield Page(tuple(found), total=len(found))
+        yield of_source(self.name, wanted)
 
     @contextmanager
     def open(self, record: ModelRecord) -> Iterator[WebFiles]:
