@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import itertools
 from collections.abc import AsyncIterator
 
 from anyio import to_thread
@@ -29,6 +30,7 @@ from zoohub.hub.web import account, models, search, tools
 from zoohub.hub.web.render import View
 
 FLUSH_EVERY = 10.0
+CATCH_UP_TURNS = 30
 DISK_FULL = "The hub's disk is full. Try again when its administrator has made room."
 
 
@@ -59,21 +61,24 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     opened = app.state.hub is None
     if opened:
         app.state.hub = await to_thread.run_sync(Hub, app.state.config)
-    flusher = asyncio.create_task(_flush(app.state.hub))
+    upkeep = asyncio.create_task(_keep_up(app.state.hub))
     try:
         yield
     finally:
-        flusher.cancel()
+        upkeep.cancel()
         await to_thread.run_sync(app.state.hub.close if opened else app.state.hub.flush)
 
 
-async def _flush(hub: Hub) -> None:
-    while True:
-        await asyncio.sleep(FLUSH_EVERY)
+async def _keep_up(hub: Hub) -> None:
+    """What is due every few seconds: writing the counted downloads; now and then: looking after the index."""
+    for turn in itertools.count():
         try:
             await to_thread.run_sync(hub.flush)
-        except DBAPIError:
-            log.exception("The download counts could not be written")
+            if turn % CATCH_UP_TURNS == 0 and (lost := await to_thread.run_sync(hub.catch_up)):
+                log.warning("%d models of this hub had to be indexed anew", lost)
+        except (DBAPIError, ZooError):
+            log.exception("The upkeep failed; it is tried again")
+        await asyncio.sleep(FLUSH_EVERY)
 
 
 def _add_routes(app: FastAPI) -> None:

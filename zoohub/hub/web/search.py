@@ -8,15 +8,12 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse
-from sqlalchemy import select
 
 from zoohub.cards import licenses
 from zoohub.errors import ZooError
-from zoohub.hub.api.listing import matches
+from zoohub.hub.api.listing import hidden
 from zoohub.hub.errors import NotFound
 from zoohub.hub.facts import current_record
-from zoohub.hub.repos import Repo, repo_of
-from zoohub.hub.tables import repos
 from zoohub.hub.web.render import HERE, View, human_bytes, human_count, members_only
 from zoohub.registry import SORTS, ModelRecord, Query
 
@@ -91,17 +88,10 @@ def _facet(view: View, name: str, query: Query) -> list[FacetValue]:
 
 def hidden_records(view: View, query: Query) -> list[ModelRecord]:
     """The private models that the user may see and that match; only they themselves see them."""
-    if view.actor.anonymous:
-        return []
-    wanted = select(repos).where(repos.c.type == "model", repos.c.private.is_(True))
-    if not view.actor.admin:
-        wanted = wanted.where(repos.c.owner_id.in_(view.actor.roles))
+    found = hidden(view.hub, view.actor, query, 500)
     with view.hub.db.read() as connection:
-        rows = connection.execute(wanted.order_by(repos.c.updated.desc()).limit(500))
-        found: list[Repo] = [repo_of(row) for row in rows]
-        seen = [repo for repo in found if view.hub.repos.can_see(view.actor, repo) and matches(repo, query)]
         return [
-            current_record(repo, view.hub.repos.resolve(connection, repo, "main")) for repo in seen[:PAGE]
+            current_record(repo, view.hub.repos.resolve(connection, repo, "main")) for repo in found[:PAGE]
         ]
 
 
