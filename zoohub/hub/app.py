@@ -8,7 +8,7 @@ import errno
 import itertools
 from collections.abc import AsyncIterator
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -26,12 +26,21 @@ from zoohub.hub.limits import LoginGuard, RateLimit
 from zoohub.hub.middleware import EncodedSlashes, Metrics, Observe, log
 from zoohub.hub.openapi import describe, unique_id
 from zoohub.hub.service import Hub
+from zoohub.hub.shortcuts import Shortcuts
 from zoohub.hub.web import account, models, search, tools
 from zoohub.hub.web.render import View
 
 FLUSH_EVERY = 10.0
 CATCH_UP_TURNS = 30
 DISK_FULL = "The hub's disk is full. Try again when its administrator has made room."
+SHORTCUTS = [
+    ("GET", "/api/models", listing.listing),
+    *[
+        ("GET|HEAD", f"{prefix}/{name}/resolve/{{rev}}/{{path:path}}", files.resolve)
+        for prefix in ("/datasets", "")
+        for name in ("{ns}/{name}", "{name}")
+    ],
+]
 
 
 def create_app(config: Config, hub: Hub | None = None) -> FastAPI:
@@ -49,7 +58,10 @@ def create_app(config: Config, hub: Hub | None = None) -> FastAPI:
     describe(app)
     _add_error_handlers(app)
     app.state.xorbs = asyncio.Semaphore(1)
+    # A search is work for the processor: more threads than a few would only take turns at it.
+    app.state.searches = CapacityLimiter(2)
     app.state.logins = LoginGuard(config.login_rate)
+    app.add_middleware(Shortcuts, routes=SHORTCUTS)
     app.add_middleware(RateLimit, limit=config.rate)
     app.add_middleware(Observe, metrics=app.state.metrics)
     app.add_middleware(EncodedSlashes)

@@ -24,7 +24,7 @@ EXPANDABLE = frozenset({
 # What the registry's records of this hub's own models carry: a tag that search finds them by, and an origin that
 # tells them from a record of elsewhere whose author thought of the same tag.
 HOSTED = "@hosted"
-HERE = "zoohub://here"
+OWN = "zoohub://here"
 
 
 def iso(seconds: float | None) -> str | None:
@@ -82,7 +82,7 @@ def repo_record(repo: Repo) -> ModelRecord | None:
 def hosted_record(repo: Repo, head: Commit) -> ModelRecord:
     """What the registry is to know of a public model of this hub."""
     record = current_record(repo, head)
-    return replace(record, tags=(*record.tags, HOSTED), origin=HERE)
+    return replace(record, tags=(*record.tags, HOSTED), origin=OWN)
 
 
 def current_record(repo: Repo, head: Commit) -> ModelRecord:

@@ -11,12 +11,13 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from zoohub.hub.accounts import Accounts, Actor
+from zoohub.hub.answers import Answers
 from zoohub.hub.blobs import Blobs
 from zoohub.hub.commits import CommitRequest, Commits
 from zoohub.hub.config import Config
 from zoohub.hub.counts import Counts
 from zoohub.hub.db import Database
-from zoohub.hub.facts import HERE, HOSTED, hosted_record
+from zoohub.hub.facts import HOSTED, OWN, hosted_record
 from zoohub.hub.inspection import Inspector
 from zoohub.hub.mirror import Mirror
 from zoohub.hub.repos import HEADS, Repo, Repos, repo_of
@@ -48,6 +49,7 @@ class Hub:
         self.words = FilterWords(self.registry)
         self.counts = Counts(self.registry)
         self.db = Database(config.database_url)
+        self.answers: Answers[tuple[bytes, dict[str, str]]] = Answers(config.database_url)
         folder = config.folder
         self.storage: Storage = (
             open_storage(config.storage, dict(config.storage_options))
@@ -72,6 +74,7 @@ class Hub:
     def close(self) -> None:
         """Write what is pending and give connections back."""
         self.flush()
+        self.answers.close()
         self.registry.close()
         self.db.close()
 
@@ -153,7 +156,7 @@ class Hub:
             lost = [
                 hosted_record(repo, self.repos.resolve(connection, repo, "main"))
                 for repo in map(repo_of, rows)
-                if (known := self.registry.find(repo.name)) is None or known.origin != HERE
+                if (known := self.registry.find(repo.name)) is None or known.origin != OWN
             ]
         self.registry.add(lost)
         self.counts.forget()

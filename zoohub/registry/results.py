@@ -8,6 +8,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from math import log10
 from typing import Any as Anything
 from typing import Generic, NamedTuple, TypeVar
@@ -214,10 +215,17 @@ def _best_first(connection: Connection, slots: Sequence[int], sought: Sequence[s
 
 def _score(key: str, downloads: int | None, likes: int | None, sought: Sequence[str]) -> float:
     """How well a name fits the words: what part of it they are, weighed against how much it is used."""
-    name = split(key.rsplit("/", 1)[-1])
-    share = sum(map(len, set(sought))) / max(sum(map(len, name)), 1)
+    name, length = _name_of(key)
+    share = sum(map(len, set(sought))) / length
     used = log10(1 + (downloads or 0)) + log10(1 + (likes or 0))
-    return 3 * min(share, 1.0) + (name == list(sought)) + used / 2
+    return 3 * min(share, 1.0) + (name == tuple(sought)) + used / 2
+
+
+@lru_cache(maxsize=1 << 14)
+def _name_of(key: str) -> tuple[tuple[str, ...], int]:
+    """The words of a model's name, and how long they are together, at least 1."""
+    words = tuple(split(key.rsplit("/", 1)[-1]))
+    return words, max(sum(map(len, words)), 1)
 
 
 # --- other orders -------------------------------------------------------------------------------

@@ -18,10 +18,10 @@ from sqlalchemy import select, tuple_
 
 from zoohub.errors import UnknownLicense, UnknownTask
 from zoohub.hub.accounts import Actor
-from zoohub.hub.api.base import Ask, Asked, flag, integer, next_page
+from zoohub.hub.api.base import Ask, Asked, flag, integer, next_page, run
 from zoohub.hub.api.repos import expand_keys
 from zoohub.hub.errors import BadRequest
-from zoohub.hub.facts import HERE, HOSTED, expanded, record_tags, registry_facts, repo_facts
+from zoohub.hub.facts import HOSTED, OWN, expanded, record_tags, registry_facts, repo_facts
 from zoohub.hub.mirror import allowed
 from zoohub.hub.repos import Repo, repo_of
 from zoohub.hub.service import Hub
@@ -43,15 +43,21 @@ router = APIRouter()
 
 
 @router.get("")
-def listing(ask: Asked) -> Response:
+async def listing(ask: Asked) -> Response:
     """Search and list, page by page: the `Link` header leads on."""
     limit = integer(ask.request.query_params.get("limit"), 100, 1, 1000)
-    if ask.type == "dataset":
-        found, cursor = _datasets(ask, limit)
-    else:
-        found, cursor = _models(ask, limit)
-    headers = next_page(ask, cursor=cursor) if cursor is not None else None
-    return Response(b"[" + b",".join(found) + b"]", headers=headers, media_type="application/json")
+    look = _datasets if ask.type == "dataset" else _models
+    # What strangers see is the same for all of them, so what many ask alike is looked for once.
+    answers = ask.hub.answers
+    stamp = None if "authorization" in ask.request.headers else answers.stamp()
+    key = (ask.base, ask.request.scope["path"], ask.request.scope["query_string"])
+    known = answers.get(key, stamp) if stamp is not None else None
+    if known is None:
+        found, cursor = await run(look, ask, limit, limiter=ask.request.app.state.searches)
+        known = b"[" + b",".join(found) + b"]", next_page(ask, cursor) if cursor is not None else {}
+        answers.put(key, known, len(known[0]) + 1000, stamp)
+    text, headers = known
+    return Response(text, headers=headers, media_type="application/json")
 
 
 # --- how a model is written -----------------------------------------------------------------------------
@@ -102,7 +108,7 @@ def written(shaped: Shape, document: bytes) -> bytes | None:
 @lru_cache(maxsize=8192)
 def _written(shaped: Shape, document: bytes) -> bytes | None:
     record = unpack(document)
-    if record.origin != HERE and (shaped.mirrored is None or not allowed(record.id, shaped.mirrored)):
+    if record.origin != OWN and (shaped.mirrored is None or not allowed(record.id, shaped.mirrored)):
         return None
     return shaped.of(registry_facts(record))
 
@@ -111,40 +117,38 @@ def _written(shaped: Shape, document: bytes) -> bytes | None:
 
 
 def _models(ask: Ask, limit: int) -> tuple[list[bytes], str | None]:
-    shaped, order = shape(ask), _order(ask)
+    shaped, order, wanted = shape(ask), _order(ask), read_query(ask)
+    if ask.request.query_params.get("inference"):
+        return [], None  # nothing runs here
     try:
-        query = read_query(ask)
-        if ask.request.query_params.get("inference"):
-            return [], None  # nothing runs here
         if order == "created" and shaped.mirrored is None:
-            return _looked_through(ask, query, shaped, limit, "created")
-        query = replace(query, sort="updated" if order == "created" else order)
-        own = [] if query.cursor else hidden(ask.hub, ask.actor, query)
-        return _indexed(ask, query, shaped, limit, [shaped.of(repo_facts(repo, None)) for repo in own])
+            return _looked_through(ask, Query(**wanted), shaped, limit, "created")
+        wanted |= {"sort": "updated" if order == "created" else order, "limit": limit}
+        own: list[Repo] = []
+        if not (wanted["cursor"] or ask.actor.anonymous):
+            own = hidden(ask.hub, ask.actor, Query(**wanted))
+        return _indexed(ask, wanted, shaped, [shaped.of(repo_facts(repo, None)) for repo in own])
     except NONE_FOUND:
         return [], None
 
 
 def _indexed(
-    ask: Ask, query: Query, shaped: Shape, limit: int, found: list[bytes]
+    ask: Ask, wanted: dict[str, Any], shaped: Shape, found: list[bytes]
 ) -> tuple[list[bytes], str | None]:
     if shaped.mirrored is None:
-        query = replace(query, require={**query.require, "tag": (*query.require.get("tag", ()), HOSTED)})
+        wanted["require"] = {**wanted["require"], "tag": (*wanted["require"].get("tag", ()), HOSTED)}
     else:
-        query = replace(query, source=("hub",))
-    looked_at, cursor = 0, query.cursor
-    while len(found) < limit and looked_at < MAX_LOOKED_AT:
-        page = ask.hub.registry.search_documents(
-            replace(query, limit=limit, cursor=cursor), partial(written, shaped)
-        )
+        wanted["source"] = ("hub",)
+    query, looked_at = Query(**wanted), 0
+    while True:
+        page = ask.hub.registry.search_documents(query, partial(written, shaped))
         for text in page:
             looked_at += 1
             if text is not None:
                 found.append(text)
-        cursor = page.cursor
-        if cursor is None:
-            break
-    return found, cursor
+        if page.cursor is None or len(found) >= wanted["limit"] or looked_at >= MAX_LOOKED_AT:
+            return found, page.cursor
+        query = replace(query, cursor=page.cursor)
 
 
 def _order(ask: Ask) -> str:
@@ -157,8 +161,8 @@ def _order(ask: Ask) -> str:
 # --- what is asked for ----------------------------------------------------------------------------------
 
 
-def read_query(ask: Ask) -> Query:
-    """The search that the address asks for, all of whose values must hold; without its order.
+def read_query(ask: Ask) -> dict[str, Any]:
+    """The search that the address asks for, all of whose values must hold, as fields of `Query`.
 
     Raises:
         BadRequest: a value that no search can have.
@@ -176,11 +180,11 @@ def read_query(ask: Ask) -> Query:
     for facet, value in wanted:
         required.setdefault(facet, []).append(value)
     low, high = _bounds(params.get("num_parameters") or "")
-    return Query(
-        text=params.get("search") or "", require={key: tuple(items) for key, items in required.items()},
-        gated=flag(params["gated"]) if params.get("gated") else None, min_params=low, max_params=high,
-        ascending=params.get("direction") in ("1", "asc"), cursor=params.get("cursor"),
-    )  # fmt: skip
+    return {
+        "text": params.get("search") or "", "require": {key: tuple(items) for key, items in required.items()},
+        "gated": flag(params["gated"]) if params.get("gated") else None, "min_params": low, "max_params": high,
+        "ascending": params.get("direction") in ("1", "asc"), "cursor": params.get("cursor"),
+    }  # fmt: skip
 
 
 def _filter(ask: Ask, value: str) -> Iterator[tuple[str, str]]:
@@ -283,9 +287,9 @@ def matches(repo: Repo, query: Query) -> bool:
     if query.max_params and not 0 < (record.parameters or 0) <= query.max_params:
         return False
     held = partial(_held, repo, record, tags)
-    return all(any(value.lower() in held(facet) for value in values) for facet, values in query.facets()) and all(
-        value.lower() in held(facet) for facet, values in query.require.items() for value in values
-    )
+    return all(
+        any(value.lower() in held(facet) for value in values) for facet, values in query.facets()
+    ) and all(value.lower() in held(facet) for facet, values in query.require.items() for value in values)
 
 
 def _held(repo: Repo, record: ModelRecord, tags: set[str], facet: str) -> set[str]:

@@ -13,7 +13,7 @@ from zoohub.cards import licenses
 from zoohub.errors import ZooError
 from zoohub.hub.api.listing import hidden
 from zoohub.hub.errors import NotFound
-from zoohub.hub.facts import current_record
+from zoohub.hub.facts import HOSTED, OWN, current_record
 from zoohub.hub.web.render import HERE, View, human_bytes, human_count, members_only
 from zoohub.registry import SORTS, ModelRecord, Query
 
@@ -48,14 +48,14 @@ def search(request: Request) -> Response:
         page = view.hub.registry.search(replace(query, limit=PAGE, cursor=params.get("cursor") or None))
         records, cursor = list(page), page.cursor
         total = view.hub.counts.total(query)
-        facets = {name: _facet(view, name, query) for name in FACETS}
+        facets = {"place": [_place(view, query)], **{name: _facet(view, name, query) for name in FACETS}}
     except ZooError as error:
         problem, records, cursor, total, facets = error.message, [], None, 0, {}
     own = [] if params.get("cursor") else hidden_records(view, query)
     values: dict[str, Any] = {
         "records": [*own, *records], "own": {record.id for record in own}, "cursor": cursor,
         "total": total + len(own), "facets": facets, "query": params.get("q", ""), "problem": problem,
-        "sort": params.get("sort", "relevance"), "sorts": SORTS, "license_answer": license_answer,
+        "sort": params.get("sort", "relevance"), "sorts": SORTS, "license_answer": license_answer, "own_origin": OWN,
     }  # fmt: skip
     return view.page("_results.html" if params.get("partial") else "search.html", **values)
 
@@ -64,8 +64,19 @@ def _query(params: Any) -> Query:
     facets: dict[str, Any] = {name: tuple(params.getlist(name)) for name in FACETS if params.get(name)}
     if params.get("author"):
         facets["author"] = (params["author"],)
+    if params.get("place") == "here":
+        facets["require"] = {"tag": (HOSTED,)}
     sort = params.get("sort", "relevance")
     return Query(text=params.get("q", "")[:300], sort=sort if sort in SORTS else "relevance", **facets)
+
+
+def _place(view: View, query: Query) -> FacetValue:
+    """The choice between what this hub has and all that is known."""
+    on = bool(query.require)
+    count = view.hub.counts.total(replace(query, require={"tag": (HOSTED,)}))
+    return FacetValue(
+        "here", view.say("on this hub"), count, on, view.with_query(place=None if on else "here")
+    )
 
 
 def _facet(view: View, name: str, query: Query) -> list[FacetValue]:
