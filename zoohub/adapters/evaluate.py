@@ -44,7 +44,10 @@ def check_labels(model: Model, examples: reading.Examples) -> None:
     Raises:
         DataError: the data has labels that are not the model's; the message names them.
     """
-    if not model.labels or not examples.targets or not isinstance(examples.targets[0], str):
+    columns = reading.CONVENTIONS.get(model.task, ())
+    if not model.labels or not any(column.role == "label" for column in columns):
+        return
+    if not examples.targets or not isinstance(examples.targets[0], str):
         return
     if strange := sorted(set(examples.labels) - set(model.labels)):
         raise DataError(

@@ -89,7 +89,8 @@ def image_files(folder: Path) -> list[Path]:
 class Transform:
     """Shorter side (or both sides) to `resize`, the middle `crop` of it, then `(x / 255 - mean) / std`.
 
-    Sizes are (height, width); a single number in `resize` is the shorter side.
+    Sizes are (height, width); a single number in `resize` is the shorter side. Where the middle lies between two
+    pixels, torchvision (and timm) take the nearest even one, transformers the one before (`rounds` off).
     """
 
     resize: int | tuple[int, int]
@@ -97,6 +98,7 @@ class Transform:
     interpolation: str = "bilinear"
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    rounds: bool = True
 
     def read(self, item: Any) -> NDArray[np.uint8]:
         """One picture as uint8 `(height, width, 3)`: scaled and cropped in one pass, not yet normalized."""
@@ -111,14 +113,25 @@ class Transform:
         return np.asarray(small)
 
     def _box(self, width: int, height: int) -> tuple[float, float, float, float]:
-        """The part of the picture that is left after resizing and cropping, in its own pixels."""
-        if isinstance(self.resize, int):
-            scale_x = scale_y = min(width, height) / self.resize
-        else:
-            scale_y, scale_x = height / self.resize[0], width / self.resize[1]
-        across, down = min(width, self.crop[1] * scale_x), min(height, self.crop[0] * scale_y)
-        left, top = (width - across) / 2, (height - down) / 2
-        return left, top, left + across, top + down
+        """The part of the picture that is left after resizing and cropping, in its own pixels.
+
+        Resized sides and offsets are whole numbers, as the libraries have them: half a pixel changes answers.
+        """
+        new_width, new_height = self._resized(width, height)
+        left, right = self._kept(width, new_width, self.crop[1])
+        top, bottom = self._kept(height, new_height, self.crop[0])
+        return left, top, right, bottom
+
+    def _resized(self, width: int, height: int) -> tuple[int, int]:
+        if not isinstance(self.resize, int):
+            return self.resize[1], self.resize[0]
+        longer = int(self.resize * max(width, height) / min(width, height))
+        return (self.resize, longer) if width <= height else (longer, self.resize)
+
+    def _kept(self, side: int, resized: int, crop: int) -> tuple[float, float]:
+        room = max(0, resized - crop)
+        first = round(room / 2) if self.rounds else room // 2
+        return first * side / resized, min(first + crop, resized) * side / resized
 
     def batch(self, pixels: Sequence[NDArray[np.uint8]], device: str, dtype: torch.dtype) -> torch.Tensor:
         """Normalized `(n, 3, height, width)` in channels-last order, faster for convolutions."""
@@ -147,8 +160,33 @@ class Transform:
 
     @classmethod
     def from_transformers(cls, processor: Any) -> Transform | None:
-        """What an image processor does; None where that is more than resize, crop and normalize."""
-        values = processor.to_dict()
+        """What an image processor does; None where that is more than resize, crop and normalize.
+
+        Processors may do more than their settings say, so both are tried on one picture.
+        """
+        found = cls._said(processor.to_dict())
+        return found if found and found._agrees(processor) else None
+
+    def _agrees(self, processor: Any) -> bool:
+        """Whether the processor gives the same pixels, up to what Pillow and torchvision round differently: single
+        pixels by a few of 255 steps, all together by less than half of one.
+        """
+        import numpy as np
+        import torch
+
+        noise = np.random.default_rng(0).integers(0, 256, (61, 87, 3), dtype=np.uint8)
+        try:
+            theirs = torch.as_tensor(processor(images=noise, return_tensors="pt")["pixel_values"][0])
+        except (ValueError, TypeError, KeyError):
+            return False
+        ours = self.batch([self.read(noise)], "cpu", torch.float32)[0]
+        if ours.shape != theirs.shape:
+            return False
+        steps = (ours - theirs).abs() * 255 * min(self.std)
+        return float(steps.mean()) <= 0.5 and float(steps.max()) <= 8
+
+    @classmethod
+    def _said(cls, values: Mapping[str, Any]) -> Transform | None:
         known = {"do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb"}
         extra = [key for key, value in values.items() if key.startswith("do_") and value and key not in known]
         resize, crop = _resize(values.get("size") or {}), _sides(values.get("crop_size") or {})
@@ -161,7 +199,7 @@ class Transform:
         mean, std = values.get("image_mean"), values.get("image_std")
         if not values.get("do_normalize", True) or mean is None or std is None:
             mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-        return cls(resize, crop, _resample(values.get("resample")), tuple(mean), tuple(std))
+        return cls(resize, crop, _resample(values.get("resample")), tuple(mean), tuple(std), rounds=False)
 
 
 def _resize(size: Mapping[str, Any]) -> int | tuple[int, int] | None:

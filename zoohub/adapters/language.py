@@ -17,6 +17,8 @@ from zoohub.errors import CapabilityError, InputError
 if TYPE_CHECKING:
     import torch
 
+PASSES = 7  # in which a text's tokens are hidden, one in so many at a time: the 15 % of training
+
 
 class TokenClassifier(Texts):
     """Named entities and other spans. A target is a list of (start, end, label), or BIO tags."""
@@ -309,6 +311,34 @@ class GapFiller(Texts):
             results.append(Classification(words[0].label, words[0].score, words))
         return results
 
+    def judge(self, examples: Examples, **_: Any) -> Sequence[Any]:
+        """(summed negative log likelihood, tokens) of each text.
+
+        Each token is hidden once, every seventh of a text in one pass: as many at a time as in training.
+        """
+        rows = [Texts.prepare(self, text) for text in examples.inputs]
+        work = self.without_gradient(self._hidden_losses)
+        return [pair for row in rows for pair in work([row])]
+
+    def _hidden_losses(self, rows: Sequence[Any]) -> list[tuple[float, int]]:
+        import torch
+
+        tokens = torch.tensor(rows[0]["input_ids"])
+        special = torch.isin(tokens, torch.tensor(self.tokenizer.all_special_ids))
+        order = (~special).cumsum(0) % PASSES
+        hidden = torch.stack([(order == turn) & ~special for turn in range(PASSES)])
+        batch = {name: torch.tensor(values).expand(PASSES, -1) for name, values in rows[0].items()}
+        batch["input_ids"] = torch.where(hidden, self.tokenizer.mask_token_id, batch["input_ids"])
+        logits = (
+            self.module(**{name: values.to(self.device) for name, values in batch.items()})
+            .logits.float()
+            .cpu()
+        )
+        losses = torch.nn.functional.cross_entropy(
+            logits[hidden], tokens.expand(PASSES, -1)[hidden], reduction="sum"
+        )
+        return [(float(losses), int(hidden.sum()))]
+
 
 class ZeroShot(Texts):
     """Labels that were never trained, judged by a model of entailment: `labels=[...]`."""
@@ -344,6 +374,10 @@ class ZeroShot(Texts):
                                          max_length=self.limit)) for label in labels]  # fmt: skip
             rows.append(self.module(**self.tensors(pairs)).logits[:, place])
         return classification(torch.stack(rows), list(labels), len(labels))
+
+    def judge(self, examples: Examples, **settings: Any) -> Sequence[Any]:
+        """Answers among the labels of the data, where no others are named."""
+        return super().judge(examples, **{"labels": examples.labels, **settings})
 
     def _entailment(self) -> int:
         names = [name.lower() for name in hf.labels(self.module.config)]

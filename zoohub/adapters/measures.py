@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zoohub.adapters.metrics import Sums, f1_of, mean_of, ratio_of
+from zoohub.adapters.metrics import Metric, Sums, f1_of, mean_of, ratio_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Measured = dict[str, Sums]
+Measured = Mapping[str, Metric]
 
 
 def labels(targets: Sequence[Any], results: Sequence[Any], names: Sequence[str]) -> Measured:

@@ -2,7 +2,8 @@
 
 Almost every metric is a function of sums over the examples: accuracy of (right, 1), macro F1 of counts per
 class, word error rate of (errors, words), BLEU of n-gram counts. So an example is measured once, as a row of
-such numbers, and a resample is a weighted sum of rows: a thousand of them cost one matrix product. Nothing is
+such numbers, and a resample is a weighted sum of rows: a thousand of them cost one matrix product. Those that
+order all examples together (average precision, equal error rate) take the weights themselves. Nothing is
 downloaded.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from zoohub.errors import DataError
 from zoohub.tasks import get as get_task
@@ -79,12 +80,29 @@ class Evaluation:
         return f"{self.task}, n={self.n}: " + ", ".join(f"{k} {v}" for k, v in self.metrics.items())
 
 
+class Metric(Protocol):
+    """A value of `n` examples, of which each may count several times or not at all."""
+
+    def __len__(self) -> int:
+        """How many examples."""
+
+    def of(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How often each example counts `(r, n)` -> a value for each row `(r,)`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sums:
     """A metric as a function of sums: `rows` `(n, k)`, and `value` of sums `(..., k)` -> `(...)`."""
 
     rows: NDArray[np.float64]
     value: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def of(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The value of each weighted sum of the rows."""
+        return self.value(weights @ self.rows)
 
 
 LOWER_IS_BETTER = frozenset({"WER", "CER", "perplexity", "AbsRel", "RMSE", "EER"})
@@ -110,17 +128,17 @@ def measure(
     return Evaluation(task, len(targets), metrics, tuple(labels), confusion)
 
 
-def estimate(metric: Sums, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
+def estimate(metric: Metric, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
     """The metric of all rows, and the 2.5 and 97.5 percentiles over resamples of the rows."""
     import numpy as np
 
-    n = len(metric.rows)
-    value = float(metric.value(metric.rows.sum(0)))
+    n = len(metric)
+    value = float(metric.of(np.ones((1, n)))[0])
     draws = np.random.default_rng(seed)
     values: list[NDArray[np.float64]] = []
     for _ in range(0, resamples, 100):  # 100 at a time: the weights of a million rows stay below a gigabyte
         weights = draws.multinomial(n, np.full(n, 1 / n), size=100) if n < 5000 else _weights(draws, n)
-        values.append(metric.value(weights @ metric.rows))
+        values.append(metric.of(np.asarray(weights, float)))
     low, high = np.nanpercentile(np.concatenate(values), [2.5, 97.5])
     return Estimate(value, float(low), float(high))
 
@@ -174,10 +192,12 @@ def f1_of(right: NDArray[Any], given: NDArray[Any], true: NDArray[Any], *, macro
 # --- per task -------------------------------------------------------------------------------------
 
 
-def _measurers() -> Mapping[str, Callable[[Sequence[Any], Sequence[Any], Sequence[str]], dict[str, Sums]]]:
-    from zoohub.adapters import measures as m
+def _measurers() -> Mapping[
+    str, Callable[[Sequence[Any], Sequence[Any], Sequence[str]], Mapping[str, Metric]]
+]:
+    from zoohub.adapters import measures, sight_measures
 
-    return m.MEASURES
+    return {**measures.MEASURES, **sight_measures.MEASURES}
 
 
 def _single(targets: Sequence[Any], results: Sequence[Any]) -> bool:

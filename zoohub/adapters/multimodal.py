@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from zoohub.adapters import hf
 from zoohub.adapters.base import Model, refuse
+from zoohub.adapters.data import Examples
 from zoohub.adapters.images import read_image
 from zoohub.adapters.inference import Plan
 from zoohub.adapters.results import Answer, Detection, Text
+from zoohub.adapters.sights import known_boxes
 from zoohub.adapters.speech import processor
+from zoohub.adapters.targets import Box
 from zoohub.errors import UsageError
 
 if TYPE_CHECKING:
@@ -226,6 +229,15 @@ class NamedThings(PictureReader):
     ) -> Sequence[Any]:
         """The `Detection`s of each picture, best first."""
         return [self._found(sample["image"], sample.get("labels") or labels, threshold) for sample in samples]
+
+    def judge(self, examples: Examples, **settings: Any) -> Sequence[Any]:
+        """All boxes of the labels of the data, the unsure ones too."""
+        names = sorted({box.label for boxes in self.targets(examples) for box in boxes})
+        return super().judge(examples, **{"labels": names, "threshold": 0.0, **settings})
+
+    def targets(self, examples: Examples) -> Sequence[list[Box]]:
+        """The true boxes of each picture."""
+        return known_boxes(examples, ())
 
     def _found(self, picture: Image, labels: Sequence[str] | None, threshold: float) -> list[Detection]:
         import torch

@@ -14,11 +14,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from zoohub.adapters.base import Model, refuse
+from zoohub.adapters.data import Examples
 from zoohub.adapters.images import Transform, read_image
 from zoohub.adapters.inference import Plan
 from zoohub.adapters.label_sets import names
 from zoohub.adapters.results import Audio, Detection, Segment
+from zoohub.adapters.sights import known_boxes
 from zoohub.adapters.sound import read_audio
+from zoohub.adapters.targets import Box
 from zoohub.errors import MissingDependency, UnsupportedModel
 
 if TYPE_CHECKING:
@@ -131,6 +134,14 @@ class GridDetector(OnnxModel):
         """The `Detection`s of each picture, best first."""
         return [self._found(self.run(**{self.input_name: pixels})[0][0], size, threshold, overlap)
                 for pixels, size in samples]  # fmt: skip
+
+    def judge(self, examples: Examples, **settings: Any) -> Sequence[Any]:
+        """All boxes, down to those that say next to nothing: average precision is over all thresholds."""
+        return super().judge(examples, **{"threshold": 0.01, **settings})
+
+    def targets(self, examples: Examples) -> Sequence[list[Box]]:
+        """The true boxes of each picture."""
+        return known_boxes(examples, self.labels)
 
     def _found(self, grid: Any, size: tuple[int, int], threshold: float, overlap: float) -> list[Detection]:
         import numpy as np

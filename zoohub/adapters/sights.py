@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 
 from zoohub.adapters import hf
 from zoohub.adapters.base import Model
+from zoohub.adapters.data import Examples, some
 from zoohub.adapters.heads import classification
 from zoohub.adapters.images import read_image
 from zoohub.adapters.inference import Plan
 from zoohub.adapters.results import Depth, Detection, Mask
-from zoohub.errors import InputError
+from zoohub.adapters.targets import Box, boxes_of, grid_of
+from zoohub.errors import DataError, InputError
 
 
 class Sights(Model):
@@ -56,6 +58,14 @@ class Detector(Sights):
     auto = "AutoModelForObjectDetection"
     options: ClassVar[Mapping[str, Any]] = {"threshold": 0.5}
 
+    def judge(self, examples: Examples, **settings: Any) -> Sequence[Any]:
+        """All boxes, the unsure ones too: average precision is over all thresholds."""
+        return super().judge(examples, **{"threshold": 0.0, **settings})
+
+    def targets(self, examples: Examples) -> Sequence[list[Box]]:
+        """The true boxes of each picture."""
+        return known_boxes(examples, self.labels)
+
     def answer(self, samples: Sequence[Any], *, threshold: float = 0.5, **_: Any) -> Sequence[Any]:
         """The `Detection`s of each picture, the surest first."""
         out, sizes = self.outputs(samples)
@@ -68,11 +78,34 @@ class Detector(Sights):
         return sorted(made, key=lambda detection: -detection.score)
 
 
+def known_boxes(examples: Examples, labels: Sequence[str]) -> list[list[Box]]:
+    """The true boxes of each picture, their labels among `labels` (any, where there are none).
+
+    Raises:
+        DataError: there are others; the message names them.
+    """
+    found = [boxes_of(target, labels) for target in examples.targets]
+    strange = sorted({box.label for boxes in found for box in boxes} - set(labels)) if labels else []
+    if strange:
+        raise DataError(
+            f"The model does not know {len(strange)} of the labels: {some(strange)}.",
+            f"It knows: {some(labels, 8)}. Fine-tune it on your labels first.",
+        )
+    return found
+
+
 class Segmenter(Sights):
     """The class of each pixel: one mask for each class that is there."""
 
     tasks = ("image-segmentation",)
     auto = "AutoModelForSemanticSegmentation"
+
+    def targets(self, examples: Examples) -> Sequence[Any]:
+        """The number of each pixel's class `(height, width)`, counted as the model's own processor counts them."""
+        grids = [grid_of(target) for target in examples.targets]
+        if not getattr(self.processor, "do_reduce_labels", False):
+            return grids
+        return [grid.astype(int) - 1 for grid in grids]  # 0 is the background, which is not learned
 
     def answer(self, samples: Sequence[Any], **_: Any) -> Sequence[Any]:
         """The `Mask`s of each picture, the largest first; the score is the mean over its pixels."""
@@ -98,6 +131,10 @@ class DepthSeer(Sights):
 
     tasks = ("depth-estimation",)
     auto = "AutoModelForDepthEstimation"
+
+    def targets(self, examples: Examples) -> Sequence[Any]:
+        """The true depth of each pixel."""
+        return [grid_of(target) for target in examples.targets]
 
     def answer(self, samples: Sequence[Any], **_: Any) -> Sequence[Any]:
         """A `Depth` for each picture, in its size."""
@@ -141,6 +178,10 @@ class ZeroShotImages(Sights):
             **{name: value.to(self.device) for name, value in texts.items()}, pixel_values=pixels
         )
         return classification(out.logits_per_image, list(labels), len(labels))
+
+    def judge(self, examples: Examples, **settings: Any) -> Sequence[Any]:
+        """Answers among the labels of the data, where no others are named."""
+        return super().judge(examples, **{"labels": examples.labels, **settings})
 
     def features(self, samples: Sequence[Any]) -> Any:
         """The pictures in the space that they share with texts."""

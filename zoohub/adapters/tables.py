@@ -15,6 +15,13 @@ from zoohub.tasks import modality
 
 SOUNDS = frozenset({".wav", ".flac", ".ogg", ".mp3", ".opus", ".m4a", ".aiff"})
 _TRAIN, _HELD_OUT = ("train", "training"), ("test", "validation", "valid", "val", "eval", "dev")
+_FILES = (
+    "mask",
+    "annotation",
+    "segmentation",
+    "depth",
+    "depth_map",
+)  # columns that name files beside the pictures
 _IGNORED = {"thumbs.db", "desktop.ini"}
 
 
@@ -125,7 +132,11 @@ def _beside_files(folder: Path, table: Table) -> Table:
     )
     if key is None:
         return table
-    rows = [{**row, key: str(folder / row[key])} if row.get(key) else row for row in table.rows]
+    files = [name for name in _FILES if name in table.columns]
+    rows = [
+        {**row, **{name: str(folder / row[name]) for name in [key, *files] if row.get(name)}}
+        for row in table.rows
+    ]
     missing = [f"{row[key]} is not there" for row in rows if row.get(key) and not Path(row[key]).is_file()]
     kept = [row for row in rows if not row.get(key) or Path(row[key]).is_file()]
     return Table(folder.name, table.columns, kept, problems=missing)

@@ -1,0 +1,212 @@
+"""What boxes, masks and depths are measured by. Average precision follows COCO's own evaluation, all areas together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zoohub.adapters.metrics import Metric, Sums, ratio_of
+from zoohub.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from zoohub.adapters.targets import Box
+
+MOST = 100  # boxes of one class in one picture that are looked at, as COCO does
+EVERYWHERE = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
+
+Measured = Mapping[str, Metric]
+
+
+# --- boxes ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Class:
+    """All boxes found of one class, the surest first: whose picture, and which overlaps they are right at.
+
+    `hits` is bool `(overlaps, boxes)`; `true` how many boxes each picture really has `(pictures,)`.
+    """
+
+    owners: NDArray[np.int64]
+    hits: NDArray[np.bool_]
+    true: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class AveragePrecision:
+    """Mean over classes and overlaps of the precision at 101 steps of recall."""
+
+    classes: Sequence[_Class]
+    n: int
+
+    def __len__(self) -> int:
+        return self.n
+
+    def of(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """For each row of picture weights `(r, n)`; classes that do not occur in a row are left out of its mean."""
+        import numpy as np
+
+        total, count = np.zeros(len(weights)), np.zeros(len(weights))
+        for each in self.classes:
+            there = weights @ each.true
+            found = [_precision(hit, weights[:, each.owners], there) for hit in each.hits]
+            total += np.where(there > 0, np.mean(found, axis=0), 0.0)
+            count += there > 0
+        return np.where(count > 0, total / np.maximum(count, 1), 0.0)
+
+
+def _precision(hit: NDArray[np.bool_], weights: NDArray[np.float64], there: NDArray[np.float64]) -> Any:
+    """Boxes in order, `hit` `(d,)` with weights `(r, d)`, of `there` `(r,)` true ones -> average precision `(r,)`."""
+    import numpy as np
+
+    if not hit.size:
+        return np.zeros(len(weights))
+    right, all_so_far = np.cumsum(weights * hit, 1), np.cumsum(weights, 1)
+    precision = right / np.maximum(all_so_far, np.spacing(1))
+    envelope = np.maximum.accumulate(precision[:, ::-1], 1)[:, ::-1]
+    recall = right / np.maximum(there, 1)[:, None]
+    reached = np.searchsorted(np.linspace(0, 1, 101), recall, side="right")  # steps of recall up to each box
+    steps = np.diff(reached, axis=1, prepend=0)
+    return (envelope * steps).sum(1) / 101
+
+
+def boxes(targets: Sequence[Sequence[Box]], results: Sequence[Any], _: Sequence[str]) -> Measured:
+    """mAP over the overlaps 0.5, 0.55 ... 0.95 (COCO's), and at 0.5 and 0.75."""
+    kinds = sorted({box.label for target in targets for box in target})
+    matched = {kind: _matched(kind, targets, results) for kind in kinds}
+
+    def at(places: slice) -> AveragePrecision:
+        chosen = [_Class(each.owners, each.hits[places], each.true) for each in matched.values()]
+        return AveragePrecision(chosen, len(targets))
+
+    return {"mAP": at(slice(None)), "mAP@50": at(slice(0, 1)), "mAP@75": at(slice(5, 6))}
+
+
+def _matched(kind: str, targets: Sequence[Sequence[Box]], results: Sequence[Any]) -> _Class:
+    import numpy as np
+
+    owners, scores, hits = [], [], []
+    for picture, (target, result) in enumerate(zip(targets, results, strict=True)):
+        true = np.asarray([box.box for box in target if box.label == kind], float).reshape(-1, 4)
+        found = sorted((box for box in result if box.label == kind), key=lambda box: -box.score)[:MOST]
+        given = np.asarray([box.box for box in found], float).reshape(-1, 4)
+        hits.append(_hits(overlaps(given, true)))
+        owners += [picture] * len(found)
+        scores += [box.score for box in found]
+    order = np.argsort(-np.asarray(scores, float), kind="stable")
+    true_counts = np.asarray([sum(box.label == kind for box in target) for target in targets], float)
+    return _Class(np.asarray(owners, np.int64)[order], np.concatenate(hits, 1)[:, order], true_counts)
+
+
+def overlaps(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+    """Intersection over union of boxes `(n, 4)` and `(m, 4)` -> `(n, m)`."""
+    import numpy as np
+
+    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = np.clip(high - low, 0, None).prod(-1)
+    sizes = [np.clip(each[:, 2:] - each[:, :2], 0, None).prod(-1) for each in (a, b)]
+    union = sizes[0][:, None] + sizes[1][None, :] - shared
+    table: NDArray[np.float64] = shared / np.maximum(union, np.spacing(1))
+    return table
+
+
+def _hits(table: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether each found box, the surest first, gets a true one that no surer box has: `(overlaps, found)`."""
+    import numpy as np
+
+    hits = np.zeros((len(EVERYWHERE), table.shape[0]), bool)
+    if not table.size:
+        return hits
+    for row, least in zip(hits, EVERYWHERE, strict=True):
+        free = np.ones(table.shape[1], bool)
+        for place, shares in enumerate(table):
+            best = int(np.where(free, shares, -1.0).argmax())
+            if free[best] and shares[best] >= least:
+                row[place], free[best] = True, False
+    return hits
+
+
+# --- pixels -----------------------------------------------------------------------------------------
+
+
+def masks(targets: Sequence[NDArray[Any]], results: Sequence[Any], names: Sequence[str]) -> Measured:
+    """Mean intersection over union of the classes that occur, and the share of right pixels.
+
+    A target is the number of each pixel's class `(height, width)`; numbers that name no class are not counted.
+    """
+    import numpy as np
+
+    size = len(names)
+    place = {name: i for i, name in enumerate(names)}
+    rows = np.zeros((len(targets), 3 * size))
+    for row, target, result in zip(rows, targets, results, strict=True):
+        given = np.full(target.shape, size, np.int64)
+        require_shape(target, *(mask.mask for mask in result))
+        for mask in result:
+            given[mask.mask] = place[mask.label]
+        counted = (target >= 0) & (target < size)
+        true, said = target[counted].astype(np.int64), given[counted]
+        row[:size] = np.bincount(true[true == said], minlength=size)[:size]
+        row[size : 2 * size] = np.bincount(said, minlength=size + 1)[:size]
+        row[2 * size :] = np.bincount(true, minlength=size)[:size]
+
+    def value(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        shared, said, there = np.split(sums, 3, axis=-1)
+        union = said + there - shared
+        share = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+        return np.asarray(share.sum(-1) / np.maximum((union > 0).sum(-1), 1))
+
+    return {"mIoU": Sums(rows, value), "pixel accuracy": ratio_of(*_right_of_all(rows, size))}
+
+
+def _right_of_all(rows: NDArray[np.float64], size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return rows[:, :size].sum(1), rows[:, 2 * size :].sum(1)
+
+
+def depths(targets: Sequence[NDArray[Any]], results: Sequence[Any], _: Sequence[str]) -> Measured:
+    """AbsRel, RMSE and the share within a quarter (delta1), over all pixels whose true depth is above 0.
+
+    Depths are compared as they are, so the model must answer in the unit of the data.
+    """
+    import numpy as np
+
+    rows = []
+    for target, result in zip(targets, results, strict=True):
+        require_shape(target, result.depth)
+        there = target > 0
+        true, given = target[there].astype(float), result.depth[there].astype(float)
+        ratio = np.maximum(given / true, true / np.maximum(given, 1e-9))
+        off = np.abs(given - true)
+        rows.append((float((off / true).sum()), float((off**2).sum()), int((ratio < 1.25).sum()), true.size))
+    relative, square, near, count = np.asarray(rows, float).T
+    mean_square = ratio_of(square, count)
+    return {
+        "AbsRel": ratio_of(relative, count),
+        "RMSE": Sums(mean_square.rows, lambda sums: np.sqrt(mean_square.value(sums))),
+        "delta1": ratio_of(near, count),
+    }
+
+
+def require_shape(target: NDArray[Any], *given: NDArray[Any]) -> None:
+    """Refuse a mask or a depth map that has not its picture's size.
+
+    Raises:
+        DataError: it has not.
+    """
+    if other := next((each.shape for each in given if each.shape != target.shape), None):
+        raise DataError(
+            f"A mask or depth map is {target.shape[1]} x {target.shape[0]}, its picture {other[1]} x {other[0]}.",
+            "Bring both to one size.",
+        )
+
+
+MEASURES: Mapping[str, Callable[[Sequence[Any], Sequence[Any], Sequence[str]], Measured]] = {
+    "object-detection": boxes,
+    "zero-shot-object-detection": boxes,
+    "image-segmentation": masks,
+    "depth-estimation": depths,
+}
