@@ -86,7 +86,8 @@ def pictures(folder: Path, history: Sequence[Mapping[str, Any]], measured: Evalu
         figure.savefig(folder / CURVE, dpi=100)
     if measured.confusion and len(measured.labels) <= 50:
         size = max(4.0, 0.45 * len(measured.labels))
-        figure = Figure(figsize=(size + 1, size), layout="constrained")
+        figure = Figure(figsize=(size + 1, size))  # no automatic layout: it would draw everything twice
+        figure.subplots_adjust(left=0.3, bottom=0.3, right=0.98, top=0.98)
         _confusion(figure.subplots(), measured)
         figure.savefig(folder / CONFUSION, dpi=100)
 

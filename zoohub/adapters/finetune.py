@@ -23,7 +23,7 @@ from zoohub.adapters.report import Report, environment
 from zoohub.errors import CapabilityError, DataError, UsageError, did_you_mean, suggest
 
 if TYPE_CHECKING:
-    from zoohub.adapters.probe import Head
+    from zoohub.adapters.logistic import Head
 
 CLASSIFIES = frozenset({"image-classification", "text-classification", "audio-classification"})
 _BECOMES = {
@@ -242,10 +242,10 @@ def _strategy(name: str) -> Any:
 
 def probe_head(job: Job, model: Model) -> Head:
     """Fit the exact head on the model's frozen features, and write it into the model."""
-    from zoohub.adapters import probe
+    from zoohub.adapters import logistic, probe
 
     x, y, _ = _table(model, job.train, job.labels, job.settings)
-    head = probe.fit_head(x, y, len(job.labels), seed=job.settings.seed, balanced=job.settings.balance)
+    head = logistic.fit_head(x, y, len(job.labels), seed=job.settings.seed, balanced=job.settings.balance)
     probe.set_head(model, head)
     return head
 

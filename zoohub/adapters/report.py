@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from zoohub.adapters.data import Examples, some
-from zoohub.adapters.probe import identity
+from zoohub.adapters.identity import contents
 from zoohub.tasks import modality
 
 
@@ -27,7 +27,7 @@ class Report:
     @classmethod
     def of(cls, train: Examples, held: Examples, labels: Sequence[str]) -> Report:
         """Look at both parts."""
-        ours, theirs = _digests(train.inputs), _digests(held.inputs)
+        ours, theirs = contents(train.inputs), contents(held.inputs)
         seen = set(ours)
         counted = train.counts() if labels else {}
         return cls(
@@ -70,12 +70,6 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         return asdict(self)
-
-
-def _digests(inputs: Iterable[Any]) -> list[bytes]:
-    import hashlib
-
-    return [hashlib.sha256(b"\0".join(identity(item, content=True))).digest() for item in inputs]
 
 
 def _lengths(examples: Examples) -> tuple[int, int, int] | None:

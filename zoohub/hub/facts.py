@@ -21,6 +21,10 @@ EXPANDABLE = frozenset({
     "resourceGroup", "safetensors", "sha", "siblings", "spaces", "tags", "transformersInfo",
     "trendingScore", "usedStorage", "widgetData", "xetEnabled",
 })  # fmt: skip
+# What the registry's records of this hub's own models carry: a tag that search finds them by, and an origin that
+# tells them from a record of elsewhere whose author thought of the same tag.
+HOSTED = "@hosted"
+OWN = "zoohub://here"
 
 
 def iso(seconds: float | None) -> str | None:
@@ -32,7 +36,7 @@ def iso(seconds: float | None) -> str | None:
 
 def record_tags(record: ModelRecord) -> list[str]:
     """The tags of the Hugging Face hub: those of the card, and those made from other fields."""
-    tags = list(record.tags)
+    tags = [tag for tag in record.tags if tag != HOSTED]
     tags += [item for item in (record.library, *record.formats, *record.tasks) if item]
     tags += [*record.languages, *(f"dataset:{name}" for name in record.datasets)]
     for base in record.base_models:
@@ -50,7 +54,7 @@ def card_data(record: ModelRecord) -> dict[str, Any]:
         "license": record.license_raw or (record.license if record.license != "unknown" else None),
         "license_name": record.license_name, "license_link": record.license_link,
         "pipeline_tag": record.task, "library_name": record.library, "language": list(record.languages),
-        "datasets": list(record.datasets), "tags": list(record.tags),
+        "datasets": list(record.datasets), "tags": [tag for tag in record.tags if tag != HOSTED],
         "base_model": [base.id for base in record.base_models],
     }  # fmt: skip
     return {key: value for key, value in data.items() if value}
@@ -75,8 +79,14 @@ def repo_record(repo: Repo) -> ModelRecord | None:
     return ModelRecord.from_dict(json.loads(repo.record)) if repo.record else None
 
 
+def hosted_record(repo: Repo, head: Commit) -> ModelRecord:
+    """What the registry is to know of a public model of this hub."""
+    record = current_record(repo, head)
+    return replace(record, tags=(*record.tags, HOSTED), origin=OWN)
+
+
 def current_record(repo: Repo, head: Commit) -> ModelRecord:
-    """What the registry is to know of a public model."""
+    """What is known of a model of this hub, as its last push and its repository say."""
     record = repo_record(repo) or ModelRecord(id=repo.name)
     return replace(
         record, id=repo.name, name=repo.name.rsplit("/", 1)[-1], author=repo.namespace or None,

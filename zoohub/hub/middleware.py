@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import re
+import secrets
 import sys
 import time
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
-from uuid import uuid4
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Stands for a '/' that was sent as %2F: part of a name, no separator. Refused everywhere else.
 SLASH = "\ue000"
+_SIGNED = re.compile(r"/lfs/(put|part|complete|verify)/[^/]+")
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,80}")
 access_log = logging.getLogger("zoohub.hub.access")
 log = logging.getLogger("zoohub.hub")
@@ -48,13 +49,16 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         labels = ("method", "route", "status")
-        self.requests = Counter("zoo_hub_requests", "Requests answered", labels, registry=self.registry)
-        self.seconds = Histogram(
+        requests = Counter("zoo_hub_requests", "Requests answered", labels, registry=self.registry)
+        seconds = Histogram(
             "zoo_hub_request_seconds", "Time to the end of an answer", ("route",), registry=self.registry
         )
+        # Finding the counter of some labels costs more than counting; routes and methods are few.
+        self.requests = lru_cache(maxsize=4096)(requests.labels)
+        self.seconds = lru_cache(maxsize=1024)(seconds.labels)
         self.sent = Counter("zoo_hub_sent_bytes", "Bytes of answers", registry=self.registry)
-        self.running = Gauge("zoo_hub_running_requests", "Requests being answered", registry=self.registry)
         self.pushes = Counter("zoo_hub_commits", "Commits made", registry=self.registry)
+        self.running = Gauge("zoo_hub_running_requests", "Requests being answered", registry=self.registry)
 
 
 class Observe:
@@ -68,8 +72,10 @@ class Observe:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if _ID.fullmatch(given) else str(uuid4())
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        request_id = given.decode("latin-1")
+        if not _ID.fullmatch(request_id):
+            request_id = secrets.token_hex(16)
         scope.setdefault("state", {})["request_id"] = request_id
         began, status, sent = time.perf_counter(), 500, 0
 
@@ -77,7 +83,7 @@ class Observe:
             nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             elif message["type"] == "http.response.body":
                 sent += len(message.get("body", b""))
             await send(message)
@@ -91,10 +97,10 @@ class Observe:
 
     def _record(self, scope: Scope, status: int, sent: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", None) or "other"
-        self.metrics.requests.labels(scope["method"], route, status).inc()
-        self.metrics.seconds.labels(route).observe(seconds)
+        self.metrics.requests(scope["method"], route, status).inc()
+        self.metrics.seconds(route).observe(seconds)
         self.metrics.sent.inc(sent)
-        state = scope.get("state", {})
+        state = scope["state"]
         client = scope.get("client")
         # The query is left out: it may hold what is nobody's business.
         access_log.info(
@@ -109,7 +115,7 @@ class Observe:
 
 def _redacted(path: str) -> str:
     """A path without signed parts and without line breaks."""
-    return re.sub(r"/lfs/(put|part|complete|verify)/[^/]+", r"/lfs/\1/...", path)[:500]
+    return _SIGNED.sub(r"/lfs/\1/...", path)[:500] if "/lfs/" in path else path[:500]
 
 
 class JsonLog(logging.Formatter):
@@ -118,15 +124,22 @@ class JsonLog(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """See `logging.Formatter`."""
         data: dict[str, Any] = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-            + f".{int(record.msecs):03}Z",
+            "time": f"{_second(int(record.created))}.{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
             "message": record.getMessage(),
         }
         data |= getattr(record, "facts", {})
         if record.exc_info:
             data["error"] = self.formatException(record.exc_info)
-        return json.dumps(data, ensure_ascii=False, default=str)
+        return _encode(data)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+
+@lru_cache(maxsize=4)
+def _second(moment: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
 
 
 class TextLog(logging.Formatter):

@@ -13,7 +13,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,13 +58,9 @@ class Mirror:
 
         What goes wrong while an older state is known here is left to that state.
         """
-        if (
-            self.upstream is None
-            or self.config.offline
-            or not _BARE.fullmatch(name)
-            or not self.allowed(name)
-        ):
+        if not self.asks or not _BARE.fullmatch(name) or not self.allowed(name):
             return
+        assert self.upstream is not None
         with self.hub.db.read() as connection:
             repo = self.hub.repos.find(connection, type, name)
             hidden = repo is not None and not self.hub.repos.can_see(actor, repo)
@@ -85,9 +81,14 @@ class Mirror:
             if repo is None:
                 raise
 
+    @property
+    def asks(self) -> bool:
+        """Whether there is an upstream that may be asked now."""
+        return self.upstream is not None and not self.config.offline
+
     def allowed(self, name: str) -> bool:
         """Whether the configuration lets a repository be mirrored."""
-        return any(fnmatch.fnmatchcase(name.lower(), item.lower()) for item in self.config.upstream_allow)
+        return allowed(name, self.config.upstream_allow)
 
     def _due(self, connection: Connection, repo: Repo, revision: str) -> bool:
         if not repo.mirror:
@@ -247,6 +248,11 @@ class Mirror:
                 self.hub.db.insert_new(connection, upstream_blobs, {"oid": entry.oid, "sha256": sha256})
         except IntegrityError as error:
             raise Unavailable(f"{path} was removed while it was fetched") from error
+
+
+def allowed(name: str, patterns: Iterable[str]) -> bool:
+    """Whether one of the patterns, in any case, is that of a name."""
+    return any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
 
 
 def entries_of(siblings: list[Any]) -> Iterator[tuple[str, Entry | None]]:

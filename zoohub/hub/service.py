@@ -8,16 +8,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
-from zoohub.errors import ZooError
 from zoohub.hub.accounts import Accounts, Actor
+from zoohub.hub.answers import Answers
 from zoohub.hub.blobs import Blobs
 from zoohub.hub.commits import CommitRequest, Commits
 from zoohub.hub.config import Config
 from zoohub.hub.counts import Counts
 from zoohub.hub.db import Database
-from zoohub.hub.facts import current_record
+from zoohub.hub.facts import HOSTED, OWN, hosted_record
 from zoohub.hub.inspection import Inspector
 from zoohub.hub.mirror import Mirror
 from zoohub.hub.repos import HEADS, Repo, Repos, repo_of
@@ -27,7 +27,7 @@ from zoohub.hub.tables import holdings, repos
 from zoohub.hub.trees import Trees
 from zoohub.hub.words import FilterWords
 from zoohub.hub.xetingest import XetIngest
-from zoohub.registry import ModelRecord, Registry
+from zoohub.registry import Query, Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Hub:
         self.words = FilterWords(self.registry)
         self.counts = Counts(self.registry)
         self.db = Database(config.database_url)
+        self.answers: Answers[tuple[bytes, dict[str, str]]] = Answers(config.database_url)
         folder = config.folder
         self.storage: Storage = (
             open_storage(config.storage, dict(config.storage_options))
@@ -73,6 +74,7 @@ class Hub:
     def close(self) -> None:
         """Write what is pending and give connections back."""
         self.flush()
+        self.answers.close()
         self.registry.close()
         self.db.close()
 
@@ -137,15 +139,28 @@ class Hub:
         if repo.private:
             self.registry.delete([repo.name])
         else:
-            self.registry.add([current_record(repo, head)])
+            self.registry.add([hosted_record(repo, head)])
         self.counts.forget()
 
-    def known(self, name: str) -> ModelRecord | None:
-        """What the registry knows of a model that this hub does not hold."""
-        try:
-            return self.registry.find(name)
-        except ZooError:
-            return None
+    def catch_up(self) -> int:
+        """Index anew what the registry no longer knows as this hub's; returns how many models those were.
+
+        A sync of the same registry with another hub may overwrite the record of a model of the same name.
+        """
+        public = (repos.c.type == "model", repos.c.private.is_(False))
+        with self.db.read() as connection:
+            count = connection.scalar(select(func.count()).where(*public))
+            if count == self.registry.count(Query(tag=(HOSTED,), gone=None)):
+                return 0
+            rows = connection.execute(select(repos).where(*public)).all()
+            lost = [
+                hosted_record(repo, self.repos.resolve(connection, repo, "main"))
+                for repo in map(repo_of, rows)
+                if (known := self.registry.find(repo.name)) is None or known.origin != OWN
+            ]
+        self.registry.add(lost)
+        self.counts.forget()
+        return len(lost)
 
     def reachable(self, connection: Connection, repo: Repo) -> set[str]:
         """The blobs that any reference of a repository reaches."""

@@ -34,11 +34,11 @@ Values = tuple[str, ...]
 class Query:
     """A search.
 
-    Facets hold alternatives; `exclude` maps a facet to values that must not be. `gated`, `gone`: True, False, or
-    None for both; models that are gone from their source are left out unless asked for. `updated_since` is an
-    ISO 8601 date. `sort` is one of `SORTS`, highest first unless `ascending`; models without the figure come
-    last either way. Without a text, relevance is popularity (downloads, then likes). `cursor` goes on where an
-    earlier search of the same query stopped.
+    Facets hold alternatives; `require` maps a facet to values that must all be, `exclude` to values that must not
+    be. `gated`, `gone`: True, False, or None for both; models that are gone from their source are left out unless
+    asked for. `updated_since` is an ISO 8601 date. `sort` is one of `SORTS`, highest first unless `ascending`;
+    models without the figure come last either way. Without a text, relevance is popularity (downloads, then
+    likes). `cursor` goes on where an earlier search of the same query stopped.
     """
 
     text: str = ""
@@ -54,6 +54,7 @@ class Query:
     tag: Values = ()
     source: Values = ()
     format: Values = ()
+    require: Mapping[str, Values] = field(default_factory=dict)
     exclude: Mapping[str, Values] = field(default_factory=dict)
     gated: bool | None = None
     gone: bool | None = False
@@ -124,6 +125,8 @@ def read(query: Query) -> Search:
     parts: list[Node] = []
     for name, values in query.facets():
         parts.append(_alternatives(name, values))
+    for name, values in query.require.items():
+        parts.extend(_facet(name, value.strip()) for value in values)
     for name, values in query.exclude.items():
         parts.append(Not(_alternatives(name, values)))
     if query.has_safetensors is not None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from typing import Any as Anything
 
 from zoohub import settings
@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # what a search does not need is imported by the methods that
     from zoohub.registry.evidence import Evidence
     from zoohub.registry.history import Event
     from zoohub.registry.lineage import Lineage
+
+T = TypeVar("T")
 
 
 class Registry:
@@ -208,13 +210,17 @@ class Registry:
 
     # --- searching ------------------------------------------------------------------------------
 
-    def search(self, query: Query | str = "", **facets: Anything) -> Results:
+    def search(self, query: Query | str = "", **facets: Anything) -> Results[ModelRecord]:
         """The models that match, lazily: pages are read as the results are consumed."""
         if isinstance(query, str):
             query = Query.of(query, **facets)
         elif facets:
             query = replace(query, **facets)
-        return Results(self._pool, query)
+        return self.search_documents(query, unpack)
+
+    def search_documents(self, query: Query, make: Callable[[bytes], T]) -> Results[T]:
+        """As `search`, but each result is what `make` makes of the stored document (see `encoding.unpack`)."""
+        return Results(self._pool, query, make)
 
     def count(self, query: Query | str = "", **facets: Anything) -> int:
         """How many models match."""

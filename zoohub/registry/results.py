@@ -7,19 +7,19 @@ import binascii
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from math import log10
 from typing import Any as Anything
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from zoohub.errors import InvalidQuery
 from zoohub.registry import bitmap
 from zoohub.registry.database import Connection, Pool, Row
-from zoohub.registry.encoding import LIKES_RANGE, unpack
+from zoohub.registry.encoding import LIKES_RANGE
 from zoohub.registry.index import chunks, marks
 from zoohub.registry.plan import LAST, All, Candidate, Has, Node, Not, Segment
 from zoohub.registry.query import FACETS, Query, Search, read
-from zoohub.registry.records import ModelRecord
 from zoohub.registry.tokens import split
 
 PAGE = 100
@@ -28,41 +28,47 @@ _FEW = 3000  # so many models are sorted directly; more are met by walking the o
 _DOUBTS = 5_000  # so many doubtful models are looked at for a count; beyond, they count as they seem
 
 
-class Results(Iterator[ModelRecord]):
-    """Search results, read page by page. After a limit was reached, `cursor` says where to go on (None: at the end)."""
+T = TypeVar("T")
 
-    def __init__(self, pool: Pool, query: Query) -> None:
-        self._pool, self._query = pool, query
+
+class Results(Iterator[T], Generic[T]):
+    """Search results, read page by page; `make` makes each of a stored document.
+
+    After a limit was reached, `cursor` says where to go on (None: at the end).
+    """
+
+    def __init__(self, pool: Pool, query: Query, make: Callable[[bytes], T]) -> None:
+        self._pool, self._query, self._make = pool, query, make
         self._left = sys.maxsize if query.limit is None else query.limit
-        self._page: list[ModelRecord] = []
+        self._page: list[bytes] = []
         self._started = False
         self.cursor = query.cursor
 
-    def __iter__(self) -> Results:
+    def __iter__(self) -> Results[T]:
         return self
 
-    def __next__(self) -> ModelRecord:
+    def __next__(self) -> T:
         if not self._page:
             self._read()
-        return self._page.pop()
+        return self._make(self._page.pop())
 
     def _read(self) -> None:
         if self._left <= 0 or (self._started and self.cursor is None):
             raise StopIteration
         with self._pool.connection() as connection:
             size = min(self._left, PAGE)
-            records, self.cursor = page(connection, self._query, size, self.cursor)
+            documents, self.cursor = page(connection, self._query, size, self.cursor)
         self._started = True
-        self._left -= len(records)
-        self._page = records[::-1]
-        if not records:
+        self._left -= len(documents)
+        self._page = documents[::-1]
+        if not documents:
             raise StopIteration
 
 
 class Page(NamedTuple):
-    """A part of the results, and the cursor of what follows; None at the end."""
+    """A part of the results as stored documents, and the cursor of what follows; None at the end."""
 
-    records: list[ModelRecord]
+    documents: list[bytes]
     cursor: str | None
 
 
@@ -90,7 +96,7 @@ def _by_popularity(
         slots = _slots(connection, search.plan, state.get("slot", -1), want=size + 1)
     found = _take(slots, size + 1)
     cursor = _encode({"slot": found[size - 1]}) if len(found) > size else None
-    return Page(_records(connection, found[:size]), cursor)
+    return Page(_documents(connection, found[:size]), cursor)
 
 
 def _slots(connection: Connection, plan: Node, after: int, *, want: int) -> Iterator[int]:
@@ -166,9 +172,9 @@ def _candidates(connection: Connection, slots: Sequence[int]) -> dict[int, Candi
     return {slot: Candidate(key, doc) for slot, key, doc in _at(connection, "m.key, m.doc", slots)}
 
 
-def _records(connection: Connection, slots: Sequence[int]) -> list[ModelRecord]:
-    docs = {slot: doc for slot, doc in _at(connection, "m.doc", slots)}  # noqa: C416  # rows of two, which dict() does not see
-    return [unpack(docs[slot]) for slot in slots if slot in docs]
+def _documents(connection: Connection, slots: Sequence[int]) -> list[bytes]:
+    docs = {slot: bytes(doc) for slot, doc in _at(connection, "m.doc", slots)}
+    return [docs[slot] for slot in slots if slot in docs]
 
 
 # --- relevance ----------------------------------------------------------------------------------
@@ -195,7 +201,7 @@ def _by_relevance(connection: Connection, search: Search, size: int, state: dict
         last_stage, last = found[size - 1]
         shown = sum(1 for number, _ in found[:size] if number == 0)
         cursor = _encode({"start": start + shown} if last_stage == 0 else {"stage": last_stage, "slot": last})
-    return Page(_records(connection, [each for _, each in found[:size]]), cursor)
+    return Page(_documents(connection, [each for _, each in found[:size]]), cursor)
 
 
 _END = 1 << 62
@@ -209,10 +215,17 @@ def _best_first(connection: Connection, slots: Sequence[int], sought: Sequence[s
 
 def _score(key: str, downloads: int | None, likes: int | None, sought: Sequence[str]) -> float:
     """How well a name fits the words: what part of it they are, weighed against how much it is used."""
-    name = split(key.rsplit("/", 1)[-1])
-    share = sum(map(len, set(sought))) / max(sum(map(len, name)), 1)
+    name, length = _name_of(key)
+    share = sum(map(len, set(sought))) / length
     used = log10(1 + (downloads or 0)) + log10(1 + (likes or 0))
-    return 3 * min(share, 1.0) + (name == list(sought)) + used / 2
+    return 3 * min(share, 1.0) + (name == tuple(sought)) + used / 2
+
+
+@lru_cache(maxsize=1 << 14)
+def _name_of(key: str) -> tuple[tuple[str, ...], int]:
+    """The words of a model's name, and how long they are together, at least 1."""
+    words = tuple(split(key.rsplit("/", 1)[-1]))
+    return words, max(sum(map(len, words)), 1)
 
 
 # --- other orders -------------------------------------------------------------------------------
@@ -231,7 +244,7 @@ def _by_column(
         if len(found) > size:
             break
     cursor = _encode({"value": found[size - 1][0], "pk": found[size - 1][1]}) if len(found) > size else None
-    return Page(_records(connection, [slot for _, _, slot in found[:size]]), cursor)
+    return Page(_documents(connection, [slot for _, _, slot in found[:size]]), cursor)
 
 
 class _Matches:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request
 
 from zoohub.hub.accounts import NOBODY, Actor
@@ -123,7 +123,12 @@ class Ask:
         return data
 
 
-async def _ask(request: Request) -> Ask:
+async def ask_of(request: Request) -> Ask:
+    """The request as endpoints see it; where the hub is closed, of somebody who is known.
+
+    Raises:
+        Unauthorized.
+    """
     ask = Ask(request)
     # Addresses below these are signed; everything else names its caller where the hub is closed.
     signed = (
@@ -134,7 +139,7 @@ async def _ask(request: Request) -> Ask:
     return ask
 
 
-Asked = Annotated[Ask, Depends(_ask)]
+Asked = Annotated[Ask, Depends(ask_of)]
 REPO = ("/{ns}/{name}", "/{name}")  # with and without a namespace
 
 
@@ -154,9 +159,9 @@ def on_repo(
     return register
 
 
-async def run(function: Callable[..., T], *args: Any) -> T:
-    """Call a function in a worker thread."""
-    return await to_thread.run_sync(function, *args)
+async def run(function: Callable[..., T], *args: Any, limiter: CapacityLimiter | None = None) -> T:
+    """Call a function in a worker thread; of those with the same limiter only so many at once."""
+    return await to_thread.run_sync(function, *args, limiter=limiter)
 
 
 def text(data: dict[str, Any], key: str, default: str | None = None) -> str:
@@ -182,13 +187,15 @@ def split_revision(revision: str, path: str) -> tuple[str, str]:
     return revision, path
 
 
-def next_page(ask: Ask, **changes: object) -> dict[str, str]:
-    """The `Link` header that leads to the next page."""
-    query = [(key, value) for key, value in ask.request.query_params.multi_items() if key not in changes]
-    query += [(key, str(value)) for key, value in changes.items()]
-    address = "&".join(f"{quote(key, safe='')}={quote(value, safe='')}" for key, value in query)
-    path = quote(ask.request.scope["path"].replace(SLASH, "%2F"), safe="/%")
-    return {"Link": f'<{ask.base}{path}?{address}>; rel="next"'}
+def next_page(ask: Ask, cursor: object) -> dict[str, str]:
+    """The `Link` header that leads to the next page: the same address with another cursor."""
+    scope = ask.request.scope
+    sent = scope["query_string"].decode("latin-1").split("&")
+    kept = [part for part in sent if part and not part.startswith("cursor=")]
+    query = quote("&".join(kept), safe="%&=+,:;/?@!$'()*~[]")
+    path = quote(scope["path"].replace(SLASH, "%2F"), safe="/%")
+    link = f"{ask.base}{path}?{query}{'&' if query else ''}cursor={quote(str(cursor), safe='')}"
+    return {"Link": f'<{link}>; rel="next"'}
 
 
 def integer(value: str | None, default: int, low: int, high: int) -> int:

@@ -155,8 +155,12 @@ resolve_router = APIRouter()
 
 
 @on_repo(resolve_router, "GET|HEAD", "/resolve/{rev}/{path:path}")
-def resolve(ask: Asked) -> Response:
+async def resolve(ask: Asked) -> Response:
     """Download a file."""
+    return await run(_resolve, ask)
+
+
+def _resolve(ask: Ask) -> Response:
     revision, path = split_revision(ask.parts["rev"], ask.parts["path"])
     ask.refresh(revision)
     with ask.hub.db.read() as connection:

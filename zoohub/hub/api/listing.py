@@ -1,131 +1,204 @@
-"""Listing: `GET /api/models` over the whole registry, `GET /api/datasets` over this hub."""
+"""Listing: `GET /api/models` and `GET /api/datasets`.
+
+Models are found by the registry's index: those of this hub, and where it mirrors another hub also those that
+may be mirrored, since a client that asks for one gets it. Private ones, which the registry does not know, are
+put before them for those who may see them. Datasets are few and are looked through.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any
 
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
-from zoohub.hub.api.base import Ask, Asked, flag, integer, next_page
+from zoohub.errors import UnknownLicense, UnknownTask
+from zoohub.hub.accounts import Actor
+from zoohub.hub.api.base import Ask, Asked, flag, integer, next_page, run
 from zoohub.hub.api.repos import expand_keys
 from zoohub.hub.errors import BadRequest
-from zoohub.hub.facts import expanded, record_tags, registry_facts, repo_facts
+from zoohub.hub.facts import HOSTED, OWN, expanded, record_tags, registry_facts, repo_facts
+from zoohub.hub.mirror import allowed
 from zoohub.hub.repos import Repo, repo_of
+from zoohub.hub.service import Hub
 from zoohub.hub.tables import repos
 from zoohub.registry import ModelRecord, Query
+from zoohub.registry.encoding import unpack
 
 SORTS = {
     "downloads": "downloads", "likes": "likes", "lastModified": "updated", "last_modified": "updated",
-    "createdAt": "updated", "created_at": "updated", "trendingScore": "relevance",
+    "createdAt": "created", "created_at": "created", "trendingScore": "relevance",
     "trending_score": "relevance", "num_parameters": "parameters",
 }  # fmt: skip
-# Pages are read on until this many models were looked at, where conditions must be checked one by one.
+# Pages are read on until this many models were looked at, where a name may not be mirrored.
 MAX_LOOKED_AT = 2000
-Condition = Callable[[ModelRecord], bool]
+KEPT_SIZE = 1024  # bytes of a stored record whose JSON is kept; larger ones would fill the memory
+NONE_FOUND = (UnknownTask, UnknownLicense)  # no model has what nobody knows
 
 router = APIRouter()
 
 
 @router.get("")
-def listing(ask: Asked) -> Response:
+async def listing(ask: Asked) -> Response:
     """Search and list, page by page: the `Link` header leads on."""
-    return _models(ask) if ask.type == "model" else _datasets(ask)
-
-
-def _models(ask: Ask) -> Response:
     limit = integer(ask.request.query_params.get("limit"), 100, 1, 1000)
-    query, conditions = read_query(ask)
-    facts: list[dict[str, Any]] = []
-    if not query.cursor:
-        facts = [repo_facts(repo, None) for repo in hidden(ask, query, conditions)]
-    looked_at, cursor = 0, query.cursor
-    while len(facts) < limit and looked_at < MAX_LOOKED_AT:
-        page = ask.hub.registry.search(replace(query, limit=limit, cursor=cursor))
-        found = list(page)
-        looked_at += len(found)
-        facts += [registry_facts(item) for item in found if all(test(item) for test in conditions)]
-        cursor = page.cursor
-        if cursor is None:
-            break
-    headers = next_page(ask, cursor=cursor) if cursor is not None else None
-    return JSONResponse([shaped(ask, item) for item in facts], headers=headers)
+    look = _datasets if ask.type == "dataset" else _models
+    # What strangers see is the same for all of them, so what many ask alike is looked for once.
+    answers = ask.hub.answers
+    stamp = None if "authorization" in ask.request.headers else answers.stamp()
+    key = (ask.base, ask.request.scope["path"], ask.request.scope["query_string"])
+    known = answers.get(key, stamp) if stamp is not None else None
+    if known is None:
+        found, cursor = await run(look, ask, limit, limiter=ask.request.app.state.searches)
+        known = b"[" + b",".join(found) + b"]", next_page(ask, cursor) if cursor is not None else {}
+        answers.put(key, known, len(known[0]) + 1000, stamp)
+    text, headers = known
+    return Response(text, headers=headers, media_type="application/json")
 
 
-def shaped(ask: Ask, facts: dict[str, Any]) -> dict[str, Any]:
-    """What of a model's facts was asked for."""
-    if expand := expand_keys(ask):
-        return expanded(facts, expand)
-    query = ask.request.query_params
-    full = flag(query.get("full"))
-    wanted = {
-        "siblings": full,
-        "config": flag(query.get("config")),
-        "cardData": full or flag(query.get("cardData")),
-    }
-    return {key: value for key, value in facts.items() if wanted.get(key, True)}
+# --- how a model is written -----------------------------------------------------------------------------
 
 
-def read_query(ask: Ask) -> tuple[Query, list[Condition]]:
-    """The search that the address asks for, and conditions beside it that each model is checked against.
+@dataclass(frozen=True, eq=False, slots=True)
+class Shape:
+    """What of a model's facts is told, and which models that are not of this hub may be named.
+
+    `mirrored`: patterns of the names that may be mirrored; None where nothing is mirrored.
+    """
+
+    expand: tuple[str, ...]
+    full: bool
+    config: bool
+    card: bool
+    mirrored: tuple[str, ...] | None
+
+    def of(self, facts: Mapping[str, Any]) -> bytes:
+        """A model's facts as JSON."""
+        if self.expand:
+            chosen = expanded(facts, self.expand)
+        else:
+            wanted = {"siblings": self.full, "config": self.config, "cardData": self.full or self.card}
+            chosen = {key: value for key, value in facts.items() if wanted.get(key, True)}
+        return json.dumps(chosen, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def shape(ask: Ask) -> Shape:
+    """The shape that the address asks for."""
+    query, expand = ask.request.query_params, expand_keys(ask)
+    flags = (flag(query.get(name)) for name in ("full", "config", "cardData"))
+    mirror = ask.hub.mirror
+    return _shape(tuple(expand), *flags, mirror.config.upstream_allow if mirror.asks else None)
+
+
+@lru_cache(maxsize=256)
+def _shape(*parts: Any) -> Shape:
+    """One object for one shape, which is then looked up by its identity."""
+    return Shape(*parts)
+
+
+def written(shaped: Shape, document: bytes) -> bytes | None:
+    """A stored record as JSON; None for one that is not to be named."""
+    return (_written if len(document) <= KEPT_SIZE else _written.__wrapped__)(shaped, document)
+
+
+@lru_cache(maxsize=8192)
+def _written(shaped: Shape, document: bytes) -> bytes | None:
+    record = unpack(document)
+    if record.origin != OWN and (shaped.mirrored is None or not allowed(record.id, shaped.mirrored)):
+        return None
+    return shaped.of(registry_facts(record))
+
+
+# --- models ---------------------------------------------------------------------------------------------
+
+
+def _models(ask: Ask, limit: int) -> tuple[list[bytes], str | None]:
+    shaped, order, wanted = shape(ask), _order(ask), read_query(ask)
+    if ask.request.query_params.get("inference"):
+        return [], None  # nothing runs here
+    try:
+        if order == "created" and shaped.mirrored is None:
+            return _looked_through(ask, Query(**wanted), shaped, limit, "created")
+        wanted |= {"sort": "updated" if order == "created" else order, "limit": limit}
+        own: list[Repo] = []
+        if not (wanted["cursor"] or ask.actor.anonymous):
+            own = hidden(ask.hub, ask.actor, Query(**wanted))
+        return _indexed(ask, wanted, shaped, [shaped.of(repo_facts(repo, None)) for repo in own])
+    except NONE_FOUND:
+        return [], None
+
+
+def _indexed(
+    ask: Ask, wanted: dict[str, Any], shaped: Shape, found: list[bytes]
+) -> tuple[list[bytes], str | None]:
+    if shaped.mirrored is None:
+        wanted["require"] = {**wanted["require"], "tag": (*wanted["require"].get("tag", ()), HOSTED)}
+    else:
+        wanted["source"] = ("hub",)
+    query, looked_at = Query(**wanted), 0
+    while True:
+        page = ask.hub.registry.search_documents(query, partial(written, shaped))
+        for text in page:
+            looked_at += 1
+            if text is not None:
+                found.append(text)
+        if page.cursor is None or len(found) >= wanted["limit"] or looked_at >= MAX_LOOKED_AT:
+            return found, page.cursor
+        query = replace(query, cursor=page.cursor)
+
+
+def _order(ask: Ask) -> str:
+    sort = ask.request.query_params.get("sort")
+    if sort and sort not in SORTS:
+        raise BadRequest(f"Cannot sort by {sort[:40]!r}: {', '.join(SORTS)}")
+    return SORTS[sort] if sort else "relevance"
+
+
+# --- what is asked for ----------------------------------------------------------------------------------
+
+
+def read_query(ask: Ask) -> dict[str, Any]:
+    """The search that the address asks for, all of whose values must hold, as fields of `Query`.
 
     Raises:
         BadRequest: a value that no search can have.
     """
     params = ask.request.query_params
-    facets: dict[str, list[str]] = {}
-    conditions: list[Condition] = []
+    required: dict[str, list[str]] = {}
     values = [part for item in params.getlist("filter") for part in item.split(",") if part]
     values += [value for key in ("apps", "inference_provider") for value in params.getlist(key)]
-    for value in values:
-        _add_filter(ask, value, facets, conditions)
-    for name, facet in (("author", "author"), ("pipeline_tag", "task"), ("library", "library")):
-        if params.get(name):
-            _add(facet, params[name], facets, conditions)
-    if params.get("inference"):
-        conditions.append(lambda _record: False)  # nothing runs here
+    wanted = [pair for value in values for pair in _filter(ask, value)]
+    wanted += [
+        (facet, params[name])
+        for name, facet in (("author", "author"), ("pipeline_tag", "task"), ("library", "library"))
+        if params.get(name)
+    ]
+    for facet, value in wanted:
+        required.setdefault(facet, []).append(value)
     low, high = _bounds(params.get("num_parameters") or "")
-    sort = params.get("sort")
-    if sort and sort not in SORTS:
-        raise BadRequest(f"Cannot sort by {sort[:40]!r}: {', '.join(SORTS)}")
-    gated = flag(params["gated"]) if params.get("gated") else None
-    query = Query(
-        text=params.get("search") or "", **{key: tuple(items) for key, items in facets.items()},  # type: ignore[arg-type]
-        gated=gated, min_params=low, max_params=high, sort=SORTS[sort] if sort else "relevance",
-        ascending=params.get("direction") in ("1", "asc"), cursor=params.get("cursor"),
-    )  # fmt: skip
-    return query, conditions
+    return {
+        "text": params.get("search") or "", "require": {key: tuple(items) for key, items in required.items()},
+        "gated": flag(params["gated"]) if params.get("gated") else None, "min_params": low, "max_params": high,
+        "ascending": params.get("direction") in ("1", "asc"), "cursor": params.get("cursor"),
+    }  # fmt: skip
 
 
-def _add_filter(ask: Ask, value: str, facets: dict[str, list[str]], conditions: list[Condition]) -> None:
-    """One `filter`: `license:mit`, `dataset:x`, `base_model:finetune:x`, or a bare word."""
+def _filter(ask: Ask, value: str) -> Iterator[tuple[str, str]]:
+    """Facet and value of one `filter`: `license:mit`, `dataset:x`, `base_model:finetune:x`, or a bare word."""
     kind, colon, rest = value.partition(":")
     if colon and kind in ("license", "dataset", "language", "library"):
-        _add(kind, rest, facets, conditions)
+        yield kind, rest
     elif colon and kind == "base_model":
         relation, inner, model = rest.partition(":")
         if inner:
-            _add("relation", relation, facets, conditions)
-        _add("base_model", model if inner else rest, facets, conditions)
+            yield "relation", relation
+        yield "base_model", model if inner else rest
     else:
-        _add(ask.hub.words.facet_of(value), value, facets, conditions)
-
-
-def _add(facet: str, value: str, facets: dict[str, list[str]], conditions: list[Condition]) -> None:
-    """Add a condition; a second one on the same facet is checked model by model, since both must hold."""
-    if facet not in facets:
-        facets[facet] = [value]
-    elif value not in facets[facet]:
-        full = {
-            "license": f"license:{value}",
-            "dataset": f"dataset:{value}",
-            "base_model": f"base_model:{value}",
-        }
-        tag = full.get(facet, value)
-        conditions.append(lambda record: tag in record_tags(record) or value in record.tasks)
+        yield ask.hub.words.facet_of(value), value
 
 
 def _bounds(text: str) -> tuple[int | None, int | None]:
@@ -142,36 +215,67 @@ def _bounds(text: str) -> tuple[int | None, int | None]:
     return found.get("min"), found.get("max")
 
 
-def hidden(ask: Ask, query: Query, conditions: Iterable[Condition]) -> list[Repo]:
-    """Private repositories that the caller may see and that match: the registry knows none of them."""
-    if ask.actor.anonymous:
+# --- what is looked through -----------------------------------------------------------------------------
+
+
+def hidden(hub: Hub, actor: Actor, query: Query, limit: int = 1000) -> list[Repo]:
+    """Private models that somebody may see and that match, the last changed first."""
+    if actor.anonymous:
         return []
-    wanted = select(repos).where(repos.c.type == ask.type, repos.c.private.is_(True))
-    if not ask.actor.admin:
-        wanted = wanted.where(repos.c.owner_id.in_(ask.actor.roles))
-    with ask.hub.db.read() as connection:
-        rows = connection.execute(wanted.order_by(repos.c.updated.desc()).limit(1000))
+    wanted = select(repos).where(repos.c.type == "model", repos.c.private.is_(True))
+    if not actor.admin:
+        wanted = wanted.where(repos.c.owner_id.in_(actor.roles))
+    with hub.db.read() as connection:
+        rows = connection.execute(wanted.order_by(repos.c.updated.desc()).limit(limit))
         found = [repo_of(row) for row in rows]
-    return [
-        repo for repo in found
-        if ask.hub.repos.can_see(ask.actor, repo) and matches(repo, query) and _holds(repo, conditions)
-    ]  # fmt: skip
+    return [repo for repo in found if hub.repos.can_see(actor, repo) and matches(repo, query)]
 
 
-def _holds(repo: Repo, conditions: Iterable[Condition]) -> bool:
-    record = ModelRecord.from_dict(_record(repo))
-    return all(test(record) for test in conditions)
+def _datasets(ask: Ask, limit: int) -> tuple[list[bytes], str | None]:
+    params = ask.request.query_params
+    tags = [part for item in params.getlist("filter") for part in item.split(",") if part]
+    required = {"tag": tuple(tags), "author": (params["author"],) if params.get("author") else ()}
+    query = Query(text=params.get("search") or "", require=required, cursor=params.get("cursor"))
+    order = _order(ask)
+    return _looked_through(
+        ask, query, shape(ask), limit, order if order in ("downloads", "created") else "updated"
+    )
 
 
-def _record(repo: Repo) -> dict[str, Any]:
-    import json
+def _looked_through(
+    ask: Ask, query: Query, shaped: Shape, limit: int, column: str
+) -> tuple[list[bytes], str | None]:
+    """Repositories of this hub in the order of a column of their table, judged one by one."""
+    place = (repos.c[column], repos.c.id)
+    wanted = select(repos).where(repos.c.type == ask.type)
+    wanted = wanted.order_by(*(each.asc() if query.ascending else each.desc() for each in place))
+    if query.cursor:
+        after = tuple_(*place), tuple_(*_place(query.cursor))
+        wanted = wanted.where(after[0] > after[1] if query.ascending else after[0] < after[1])
+    found: list[bytes] = []
+    with ask.hub.db.read() as connection:
+        rows = connection.execute(wanted.limit(MAX_LOOKED_AT + 1)).all()
+    for number, row in enumerate(rows):
+        if len(found) == limit or number == MAX_LOOKED_AT:
+            last = rows[number - 1]
+            return found, f"{getattr(last, column)!r}:{last.id}"
+        repo = repo_of(row)
+        if ask.hub.repos.can_see(ask.actor, repo) and matches(repo, query):
+            found.append(shaped.of(repo_facts(repo, None)))
+    return found, None
 
-    return json.loads(repo.record) if repo.record else {"id": repo.name}
+
+def _place(cursor: str) -> tuple[float, int]:
+    value, _, number = cursor.partition(":")
+    try:
+        return float(value), int(number[:18])
+    except ValueError as error:
+        raise BadRequest(f"{cursor[:40]!r} is no cursor") from error
 
 
 def matches(repo: Repo, query: Query) -> bool:
-    """Whether a repository that the registry does not know fits a search, judged by its record."""
-    record = ModelRecord.from_dict(_record(repo))
+    """Whether a repository fits a search, judged by its record."""
+    record = ModelRecord.from_dict(json.loads(repo.record) if repo.record else {"id": repo.name})
     tags = {tag.lower() for tag in record_tags(record)}
     text = f"{repo.key} {record.description or ''} {' '.join(tags)}".lower()
     if not all(word in text for word in query.text.lower().split()):
@@ -182,35 +286,17 @@ def matches(repo: Repo, query: Query) -> bool:
         return False
     if query.max_params and not 0 < (record.parameters or 0) <= query.max_params:
         return False
-    prefixes = {"license": "license:", "dataset": "dataset:", "base_model": "base_model:"}
-    for facet, values in query.facets():
-        if facet == "author":
-            held = {repo.namespace.lower()}
-        elif facet == "relation":
-            held = {base.relation or "" for base in record.base_models}
-        else:
-            held = tags
-        if not any(f"{prefixes.get(facet, '')}{value}".lower() in held for value in values):
-            return False
-    return True
+    held = partial(_held, repo, record, tags)
+    return all(
+        any(value.lower() in held(facet) for value in values) for facet, values in query.facets()
+    ) and all(value.lower() in held(facet) for facet, values in query.require.items() for value in values)
 
 
-def _datasets(ask: Ask) -> Response:
-    params = ask.request.query_params
-    limit = integer(params.get("limit"), 100, 1, 1000)
-    start = integer(params.get("cursor"), 0, 0, 1 << 40)
-    order = repos.c.downloads if params.get("sort") == "downloads" else repos.c.updated
-    with ask.hub.db.read() as connection:
-        rows = connection.execute(select(repos).where(repos.c.type == "dataset").order_by(order.desc()))
-        found = [repo for repo in map(repo_of, rows) if ask.hub.repos.can_see(ask.actor, repo)]
-    query = Query(text=params.get("search") or "", author=(params["author"],) if params.get("author") else ())
-    tags = [part.lower() for item in params.getlist("filter") for part in item.split(",") if part]
-    found = [repo for repo in found if matches(repo, query) and _tagged(repo, tags)]
-    facts = [shaped(ask, repo_facts(repo, None)) for repo in found[start : start + limit]]
-    more = start + limit < len(found)
-    return JSONResponse(facts, headers=next_page(ask, cursor=start + limit) if more else None)
-
-
-def _tagged(repo: Repo, wanted: list[str]) -> bool:
-    held = {tag.lower() for tag in record_tags(ModelRecord.from_dict(_record(repo)))}
-    return all(tag in held for tag in wanted)
+def _held(repo: Repo, record: ModelRecord, tags: set[str], facet: str) -> set[str]:
+    """The values of a facet that a repository has, in lower case."""
+    if facet == "author":
+        return {repo.namespace.lower()}
+    if facet == "relation":
+        return {base.relation or "" for base in record.base_models}
+    prefix = {"license": "license:", "dataset": "dataset:", "base_model": "base_model:"}.get(facet)
+    return {tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix)} if prefix else tags

@@ -11,8 +11,8 @@ from sqlalchemy import delete, func, select
 from zoohub.hub import names
 from zoohub.hub.api.base import Ask, Asked, flag, on_repo, run, split_revision, text
 from zoohub.hub.api.files import find_repo, moved
-from zoohub.hub.errors import BadRequest, Conflict, RepoNotFound
-from zoohub.hub.facts import expanded, iso, registry_facts, repo_facts
+from zoohub.hub.errors import BadRequest, Conflict
+from zoohub.hub.facts import expanded, iso, repo_facts
 from zoohub.hub.tables import blobs, holdings, repos
 from zoohub.hub.trees import Trees
 
@@ -143,14 +143,7 @@ def _info(ask: Ask, revision: str | None) -> Response:
     blobs_too = flag(ask.request.query_params.get("blobs"))
     ask.refresh(revision or "main")
     with ask.hub.db.read() as connection:
-        try:
-            repo = find_repo(ask, connection)
-        except RepoNotFound:
-            record = ask.hub.known(ask.name) if ask.type == "model" and revision in (None, "main") else None
-            if record is None:
-                raise
-            facts = registry_facts(record)
-            return JSONResponse(expanded(facts, expand) if expand else facts)
+        repo = find_repo(ask, connection)
         if repo.moved:
             return moved(ask, repo)
         commit = ask.hub.repos.resolve(connection, repo, revision or "main")

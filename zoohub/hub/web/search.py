@@ -8,15 +8,12 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse
-from sqlalchemy import select
 
 from zoohub.cards import licenses
 from zoohub.errors import ZooError
-from zoohub.hub.api.listing import matches
+from zoohub.hub.api.listing import hidden
 from zoohub.hub.errors import NotFound
-from zoohub.hub.facts import current_record
-from zoohub.hub.repos import Repo, repo_of
-from zoohub.hub.tables import repos
+from zoohub.hub.facts import HOSTED, OWN, current_record
 from zoohub.hub.web.render import HERE, View, human_bytes, human_count, members_only
 from zoohub.registry import SORTS, ModelRecord, Query
 
@@ -51,14 +48,14 @@ def search(request: Request) -> Response:
         page = view.hub.registry.search(replace(query, limit=PAGE, cursor=params.get("cursor") or None))
         records, cursor = list(page), page.cursor
         total = view.hub.counts.total(query)
-        facets = {name: _facet(view, name, query) for name in FACETS}
+        facets = {"place": [_place(view, query)], **{name: _facet(view, name, query) for name in FACETS}}
     except ZooError as error:
         problem, records, cursor, total, facets = error.message, [], None, 0, {}
     own = [] if params.get("cursor") else hidden_records(view, query)
     values: dict[str, Any] = {
         "records": [*own, *records], "own": {record.id for record in own}, "cursor": cursor,
         "total": total + len(own), "facets": facets, "query": params.get("q", ""), "problem": problem,
-        "sort": params.get("sort", "relevance"), "sorts": SORTS, "license_answer": license_answer,
+        "sort": params.get("sort", "relevance"), "sorts": SORTS, "license_answer": license_answer, "own_origin": OWN,
     }  # fmt: skip
     return view.page("_results.html" if params.get("partial") else "search.html", **values)
 
@@ -67,8 +64,19 @@ def _query(params: Any) -> Query:
     facets: dict[str, Any] = {name: tuple(params.getlist(name)) for name in FACETS if params.get(name)}
     if params.get("author"):
         facets["author"] = (params["author"],)
+    if params.get("place") == "here":
+        facets["require"] = {"tag": (HOSTED,)}
     sort = params.get("sort", "relevance")
     return Query(text=params.get("q", "")[:300], sort=sort if sort in SORTS else "relevance", **facets)
+
+
+def _place(view: View, query: Query) -> FacetValue:
+    """The choice between what this hub has and all that is known."""
+    on = bool(query.require)
+    count = view.hub.counts.total(replace(query, require={"tag": (HOSTED,)}))
+    return FacetValue(
+        "here", view.say("on this hub"), count, on, view.with_query(place=None if on else "here")
+    )
 
 
 def _facet(view: View, name: str, query: Query) -> list[FacetValue]:
@@ -91,17 +99,10 @@ def _facet(view: View, name: str, query: Query) -> list[FacetValue]:
 
 def hidden_records(view: View, query: Query) -> list[ModelRecord]:
     """The private models that the user may see and that match; only they themselves see them."""
-    if view.actor.anonymous:
-        return []
-    wanted = select(repos).where(repos.c.type == "model", repos.c.private.is_(True))
-    if not view.actor.admin:
-        wanted = wanted.where(repos.c.owner_id.in_(view.actor.roles))
+    found = hidden(view.hub, view.actor, query, 500)
     with view.hub.db.read() as connection:
-        rows = connection.execute(wanted.order_by(repos.c.updated.desc()).limit(500))
-        found: list[Repo] = [repo_of(row) for row in rows]
-        seen = [repo for repo in found if view.hub.repos.can_see(view.actor, repo) and matches(repo, query)]
         return [
-            current_record(repo, view.hub.repos.resolve(connection, repo, "main")) for repo in seen[:PAGE]
+            current_record(repo, view.hub.repos.resolve(connection, repo, "main")) for repo in found[:PAGE]
         ]
 
 
