@@ -158,7 +158,7 @@ def evaluate(
     static = static_prior(case)
     size = np.array([traits.get(m, NO_TRAITS).parameters or 0.0 for m in case.models])
     found = {
-        "zoohub": metrics(ranking.mean, case.truth),
+        "zoohub": metrics(ranking.standing(), case.truth),
         "static": metrics(static, case.truth),
         "parameters": metrics(size, case.truth) if np.ptp(size) > 0 else None,
         "random": {name: float(np.mean([o[name] for o in orders])) for name in NAMES},

@@ -2,11 +2,13 @@
 
 Each draw takes one level for every model, scatters the results around it, and reads them as scores in
 one of the published contexts, the nearest most often. P(best), regret, the score's interval and
-the tie-set all come from the same draws, so that they never contradict each other.
+the tie-set come from the same draws, so that they do not contradict each other. The rehearsal
+(rehearsal.py) then sets which quantiles bound the interval, and grows the tie-set where the draws are too sure.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +16,14 @@ from numpy.typing import NDArray
 
 from zoohub.selector.board import Board
 from zoohub.selector.ranking import Ranking, percentile
+from zoohub.selector.rehearsal import Rehearsal, rehearse
 
 Array = NDArray[np.float64]
 
 DRAWS = 2000
 HELD = 0.9  # of the draws, the tie-set holds the best
-COVERED = 0.8  # of new results, the interval holds
+HELD_UNREHEARSED = 0.97  # the same where the evidence has too few data sets to test that
+COVERED = 0.8  # of new results, the interval holds; of new data sets, the tie-set holds the best
 LIMIT = 64  # models that are simulated; those behind them have no chance worth a number
 
 
@@ -54,14 +58,20 @@ def forecast(ranking: Ranking, board: Board, *, seed: int = 0) -> Forecast:
     draws = _draw(ranking, order, random)
     winners = np.bincount(draws.argmax(axis=1), minlength=len(order)) / DRAWS
     scores = _scores(percentile(draws), board, ranking.weights, random)
+    rehearsed = rehearse(board)
     if scores is None:
         nothing = np.full(len(order), np.nan)
         score = low = high = regret = typical = nothing
     else:
-        score, (low, high) = scores.mean(axis=0), np.quantile(scores, _ends(ranking.weights), axis=0)
+        score, (low, high) = (
+            scores.mean(axis=0),
+            np.quantile(scores, _ends(ranking.weights, rehearsed), axis=0),
+        )
         typical = _typical(percentile(ranking.mean[order]), board, ranking.weights)
         regret = (scores.max(axis=1, keepdims=True) - scores).mean(axis=0)
-    return Forecast(tuple(order), winners, score, low, high, regret, typical, _tied(winners))
+    return Forecast(
+        tuple(order), winners, score, low, high, regret, typical, _tied(winners, ranking, rehearsed)
+    )
 
 
 def _draw(ranking: Ranking, order: list[int], random: np.random.Generator) -> Array:
@@ -87,9 +97,10 @@ def _scores(standings: Array, board: Board, weights: Array, random: np.random.Ge
     return scores
 
 
-def _ends(weights: Array) -> tuple[float, float]:
-    """The quantiles between which COVERED of *new* contexts lie, known from few: order statistics of k +
-    1."""
+def _ends(weights: Array, rehearsed: Rehearsal | None) -> tuple[float, float]:
+    """The quantiles between which COVERED of *new* results lie: as rehearsed, or order statistics of k + 1."""
+    if rehearsed is not None:
+        return rehearsed.ends(COVERED)
     effective = max(float(weights.sum() ** 2 / (weights**2).sum()), 2.0)
     tail = (1.0 - COVERED) / 2
     low = max((tail * (effective + 1.0) - 1.0) / (effective - 1.0), 0.0)
@@ -112,7 +123,12 @@ def _read(standings: Array, values: Array) -> Array:
     return found
 
 
-def _tied(winners: Array) -> int:
-    """The fewest of the leading models that together hold the best in HELD of the draws."""
-    reached = np.cumsum(winners) >= HELD
-    return int(reached.argmax()) + 1 if reached.any() else len(winners)
+def _tied(winners: Array, ranking: Ranking, rehearsed: Rehearsal | None) -> int:
+    """The fewest of the leading models that together hold the best in HELD of the draws, and in COVERED of the
+    rehearsed data sets."""
+    reached = np.cumsum(winners) >= (HELD if rehearsed else HELD_UNREHEARSED)
+    drawn = int(reached.argmax()) + 1 if reached.any() else len(winners)
+    if rehearsed is None:
+        return drawn
+    documented = int((ranking.records > 0).sum())
+    return min(max(drawn, math.ceil(rehearsed.front(COVERED) * documented - 1e-9)), len(winners))

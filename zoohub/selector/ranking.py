@@ -1,10 +1,12 @@
 """The ranker: from published results and metadata to expected standing, for models with and without records.
 
-1. Each result becomes a utility of its percentile rank: -log(1.05 - rank), the scale on which the top
-   counts as it does for who picks one model (the weighted Kendall tau weighs ranks so, too).
-2. A model's own level is its mean over contexts, weighted by what they say of the asked conditions
-   (relevance.py).
+1. Each result becomes a utility of its percentile rank, half straight and half on a scale on which the top
+   counts more, as it does for who picks one model.
+2. A model's own level is its mean over contexts: half the plain mean, which nothing beats where little is known
+   of a data set, and half a mean weighted by what each context says of the asked conditions (relevance.py).
 3. Levels are shrunk towards relatives, and models without a record are placed among theirs (prior.py).
+4. The first place goes to the leader that is also steady: among the front, the best lower bound of the
+   rank over data sets. A model that is mostly first and sometimes far behind costs more than it brings.
 """
 
 from __future__ import annotations
@@ -24,6 +26,11 @@ Array = NDArray[np.float64]
 
 TOP = 1.05  # keeps the best utility finite; larger is flatter at the top
 CENTER = 0.86  # mean utility over uniform ranks
+SLOPE = 2.5  # of the straight half: both halves then vary alike over uniform ranks
+PLAIN = 0.5  # share of the plain mean over contexts in a model's level
+FRONT = 10  # models among which the steadiest may take the lead
+CAUTION = 0.3  # standard deviations of its rank over data sets that a leader loses
+SUPPOSED = 0.5  # results that a model is credited with, at its expected rank, when its steadiness is judged
 # Part of the scatter of a model's utilities that counts as doubt about its own mean, hence as pull towards
 # its
 # relatives. Chosen on the published tables: more costs weighted tau where every model has many records.
@@ -33,13 +40,17 @@ ENOUGH = 1e-9
 
 def utility(ranks: Array) -> Array:
     """Utility of a percentile rank in 0..1."""
-    result: Array = -np.log(TOP - ranks)
+    result: Array = 0.5 * (CENTER + SLOPE * (ranks - 0.5)) - 0.5 * np.log(TOP - ranks)
     return result
+
+
+_GRID = np.linspace(0.0, 1.0, 1001)
+_UTILITIES = utility(_GRID)
 
 
 def percentile(utilities: Array) -> Array:
     """The inverse of `utility`, kept within 0..1."""
-    result: Array = np.clip(TOP - np.exp(-utilities), 0.0, 1.0)
+    result: Array = np.interp(utilities, _UTILITIES, _GRID)
     return result
 
 
@@ -48,9 +59,9 @@ class Ranking:
     """Expected utility of `models` under the asked conditions.
 
     `mean` and `covariance` describe the models' levels, `scatter` is the variance of one result around
-    each level, `records` the number of own results behind each model, `weights` those of the board's
-    contexts and
-    `shares` the part of the variation that each trait explains.
+    each level, `records` the number of own results behind each model, `weights` say how much each of the
+    board's contexts tells of the asked conditions, `shares` the part of the variation that each trait
+    explains; `leader` is the position of the model that is named first.
     """
 
     models: tuple[str, ...]
@@ -60,10 +71,19 @@ class Ranking:
     records: Array
     weights: Array
     shares: Mapping[str, float]
+    leader: int | None = None
 
     def order(self) -> list[int]:
-        """Positions of the models, the best first; equals keep their order."""
-        return [int(i) for i in np.argsort(-self.mean, kind="stable")]
+        """Positions of the models, the leader first, then by mean; equals keep their order."""
+        return [int(i) for i in np.argsort(-self.standing(), kind="stable")]
+
+    def standing(self) -> Array:
+        """The means, the leader's raised above all others."""
+        if self.leader is None:
+            return self.mean
+        standing = self.mean.copy()
+        standing[self.leader] = standing.max() + 1e-6
+        return standing
 
 
 def rank(board: Board, traits: Mapping[str, Traits], target: Context, candidates: Sequence[str]) -> Ranking:
@@ -74,7 +94,7 @@ def rank(board: Board, traits: Mapping[str, Traits], target: Context, candidates
     weights = relevance.weights(board.contexts, target) if board.contexts else np.zeros(0)
     position = {model: i for i, model in enumerate(board.models)}
     everyone = [*board.models, *(model for model in candidates if model not in position)]
-    level, doubt, scatter = levels(board.ranks, weights, [context.dataset for context in board.contexts])
+    level, doubt, scatter = levels(board.ranks, mixed(weights), [c.dataset for c in board.contexts])
     extra = len(everyone) - len(board.models)
     found = posterior(
         np.concatenate([level, np.full(extra, np.nan)]),
@@ -94,7 +114,45 @@ def rank(board: Board, traits: Mapping[str, Traits], target: Context, candidates
         counts[picked],
         weights,
         found.shares,
+        _steadiest(found.mean[picked], picked, board, target),
     )
+
+
+def mixed(weights: Array) -> Array:
+    """Weights of contexts in a model's level: the plain mean and what the contexts say, half and half."""
+    if not weights.size:
+        return weights
+    plain = np.full(weights.shape, 1.0 / weights.shape[-1])
+    total = weights.sum(axis=-1, keepdims=True)
+    told = np.where(total > 0, weights / np.where(total > 0, total, 1.0), plain)
+    both: Array = PLAIN * plain + (1.0 - PLAIN) * told
+    return both
+
+
+def _steadiest(mean: Array, rows: NDArray[np.intp], board: Board, target: Context) -> int | None:
+    """Of the FRONT by `mean`, the model with the best lower bound of its rank over data sets.
+
+    A data set at six sizes counts as one; sizes and strategies like the asked ones count more. Half a result more
+    is supposed at the model's expected rank with the scatter of the whole front: a single result proves no
+    steadiness.
+    """
+    front = np.argsort(-mean, kind="stable")[:FRONT]
+    known = front[rows[front] < len(board.models)]
+    if not known.size or not board.contexts:
+        return None
+    ranks = board.ranks[rows[known]]
+    shared = np.array([context.dataset for context in board.contexts])
+    near = relevance.alike(board.contexts, target)
+    _, place = np.unique(shared, return_inverse=True)
+    weights = np.where(np.isnan(ranks), 0.0, near / np.bincount(place)[place])
+    count = weights.sum(axis=1)
+    total, values = np.maximum(count, ENOUGH), np.nan_to_num(ranks)
+    middle = (weights * values).sum(axis=1) / total
+    spread = (weights * (values - middle[:, None]) ** 2).sum(axis=1)
+    usual = spread.sum() / max(count.sum(), ENOUGH)
+    middle = (count * middle + SUPPOSED * percentile(mean[known])) / (count + SUPPOSED)
+    bound = middle - CAUTION * np.sqrt((spread + SUPPOSED * usual) / (count + SUPPOSED))
+    return int(known[np.argmax(bound)]) if count.any() else None
 
 
 def levels(ranks: Array, weights: Array, datasets: Sequence[str]) -> tuple[Array, Array, Array]:

@@ -37,9 +37,9 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 def weights(contexts: Sequence[Context], target: Context) -> Array:
     """Kriging weights of `contexts` for predicting model ranks under `target`; none negative."""
-    agreement = _agreement([*contexts, target])
-    among, to = agreement[:-1, :-1], agreement[-1, :-1]
-    model = BASE * among
+    agreed = among([*contexts, target])
+    to = agreed[-1, :-1]
+    model = BASE * agreed[:-1, :-1]
     np.fill_diagonal(model, 1.0)
     found: Array = np.maximum(np.linalg.solve(model, BASE * to), 0.0)
     return found
@@ -47,10 +47,18 @@ def weights(contexts: Sequence[Context], target: Context) -> Array:
 
 def agreement(contexts: Sequence[Context], target: Context) -> Array:
     """How far rankings in each of `contexts` agree with those under `target`, 1 where nothing differs."""
-    return _agreement([*contexts, target])[-1, :-1]
+    return among([*contexts, target])[-1, :-1]
 
 
-def _agreement(contexts: Sequence[Context]) -> Array:
+def alike(contexts: Sequence[Context], target: Context) -> Array:
+    """How far rankings agree as to task, training size and strategy alone, 1 where these do not differ."""
+    rates = np.array([rate if name in ("task", "strategy", "size") else 0.0 for name, rate in RATES.items()])
+    found: Array = np.exp(-np.tensordot(rates, differences([*contexts, target]), axes=1))[-1, :-1]
+    return found
+
+
+def among(contexts: Sequence[Context]) -> Array:
+    """How far rankings agree between each pair of contexts."""
     rates = np.array(list(RATES.values()))
     result: Array = np.exp(-np.tensordot(rates, differences(contexts), axes=1))
     return result

@@ -1,0 +1,114 @@
+"""The evidence rehearses the question: each data set is left out in turn and predicted from the others.
+
+That shows how sure a forecast may be: at which place the best model really stood, and where in the predicted
+distribution of scores the true ones fell. Both are cheap: the weights of all left-out contexts follow
+from one matrix inverse (the precision matrix of a Gaussian process holds its leave-one-out predictions).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoohub.selector import relevance
+from zoohub.selector.board import Board
+from zoohub.selector.ranking import ENOUGH, levels, mixed, percentile, utility
+
+Array = NDArray[np.float64]
+
+CONTEXTS = 60  # that are rehearsed at most, spread evenly
+MODELS = 400  # that take part at most, the best documented
+DRAWS = 64  # of a score's distribution
+GRID = 101  # percentile ranks at which each context's scores are tabled
+COMPARED = 3  # models that make a comparison
+FEWEST = 4  # data sets from which a rehearsal says anything
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """One entry a rehearsed context: `places` of the true best in the predicted order, as a share of the
+    models; `falls`, where the true scores fell in their predicted distributions (0..1), one array each."""
+
+    places: Array
+    falls: tuple[Array, ...]
+
+    def front(self, covered: float) -> float:
+        """The share of the models, from the top, that holds the best in `covered` of new contexts."""
+        ordered = np.sort(self.places)
+        return float(ordered[min(math.ceil(covered * (len(ordered) + 1)), len(ordered)) - 1])
+
+    def ends(self, covered: float) -> tuple[float, float]:
+        """The quantiles of a predicted distribution between which `covered` of the true scores lie."""
+        falls = np.concatenate(self.falls)
+        weights = np.concatenate([np.full(len(fall), 1.0 / len(fall)) for fall in self.falls])
+        order = np.argsort(falls)
+        share = np.cumsum(weights[order]) / weights.sum()
+        tail = (1.0 - covered) / 2
+        low, high = np.searchsorted(share, (tail, 1.0 - tail))
+        return float(falls[order][low]), float(falls[order][min(high, len(falls) - 1)])
+
+
+def rehearse(board: Board) -> Rehearsal | None:
+    """Predict each data set of `board` from the others; None where there are too few."""
+    board = _documented(board)
+    names = np.array(_families([context.dataset for context in board.contexts]))
+    if len(set(names.tolist())) < FEWEST:
+        return None
+    weights = _left_out(board, names)
+    known = ~np.isnan(board.ranks)
+    utilities = np.where(known, utility(np.where(known, board.ranks, 0.5)), 0.0)
+    total = known @ weights.T
+    level = np.where(total > ENOUGH, (utilities @ weights.T) / np.maximum(total, ENOUGH), np.nan)
+    _, _, scatter = levels(board.ranks, np.ones(len(names)), names.tolist())
+    tables = np.stack([_table(board.values[:, column]) for column in range(len(names))])
+    random = np.random.default_rng(0)
+    places, falls = [], []
+    for column in np.unique(np.linspace(0, len(names) - 1, CONTEXTS).round().astype(int)):
+        rows = np.flatnonzero(known[:, column] & ~np.isnan(level[:, column]))
+        if len(rows) < COMPARED:
+            continue
+        truth, expected = board.values[rows, column], level[rows, column]
+        best = expected[truth >= truth.max()].max()
+        places.append(float((expected >= best).sum()) / len(rows))
+        drawn = random.choice(len(names), size=DRAWS, p=weights[column] / weights[column].sum())
+        noise = np.sqrt(scatter[rows])[:, None] * random.standard_normal((len(rows), DRAWS))
+        standing = (percentile(expected[:, None] + noise) * (GRID - 1)).round().astype(int)
+        falls.append((tables[drawn[None, :], standing] < truth[:, None]).mean(axis=1))
+    if len(places) < FEWEST:
+        return None
+    return Rehearsal(np.array(places), tuple(falls))
+
+
+def _families(names: list[str]) -> list[str]:
+    """Parts of one collection (m4/yearly, m4/monthly) are near-copies: they are left out together."""
+    families = [name.partition("/")[0] for name in names]
+    return families if len(set(families)) >= FEWEST else names
+
+
+def _documented(board: Board) -> Board:
+    """The board of the MODELS with most results, where these can be compared; ranks stay those among all."""
+    counts = (~np.isnan(board.ranks)).sum(axis=1)
+    keep = np.sort(np.argsort(-counts, kind="stable")[:MODELS])
+    models = tuple(board.models[i] for i in keep)
+    fewer = Board(models, board.contexts, board.values[keep], board.ranks[keep])
+    return fewer.only(np.flatnonzero((~np.isnan(fewer.ranks)).sum(axis=0) >= COMPARED))
+
+
+def _left_out(board: Board, names: NDArray[np.str_]) -> Array:
+    """(contexts x contexts) weights by which the others predict each context; its own data set has none."""
+    among = relevance.BASE * relevance.among(board.contexts)
+    np.fill_diagonal(among, 1.0)
+    precision = np.linalg.inv(among)
+    weights = np.maximum(-precision / np.diag(precision)[:, None], 0.0)
+    other = names[:, None] != names[None, :]
+    found: Array = mixed(np.where(other, weights, 0.0)) * other
+    return found
+
+
+def _table(values: Array) -> Array:
+    known = np.sort(values[~np.isnan(values)])
+    found: Array = np.interp(np.linspace(0.0, 1.0, GRID), (np.arange(known.size) + 0.5) / known.size, known)
+    return found
