@@ -18,7 +18,7 @@ from zoohub.audit.report import ModelAudit, strictest
 from zoohub.cards.licenses import UNKNOWN
 from zoohub.registry import Registry
 from zoohub.registry.database import Connection
-from zoohub.registry.encoding import unpack
+from zoohub.registry.encoding import key_in, unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +162,14 @@ def _read(registry: Registry) -> tuple[list[str], Graph, set[int]]:
         kinds = _kinds(connection, [pk for pk, name in names.items() if scope.matters(name)])
         numbers: dict[int, int] = {}
         own = array("i")
-        for number, (pk, key, declared) in enumerate(
-            connection.stream("SELECT pk, key, license FROM models ORDER BY pk")
+        for number, (pk, doc, declared) in enumerate(
+            connection.stream("SELECT pk, doc, license FROM models ORDER BY pk")
         ):
-            ids.append(key)
+            ids.append(key_in(doc))
             numbers[pk] = number
             own.append(graph.own(names[declared], kinds[pk]) if pk in kinds else licenses[declared])
         edges = connection.stream(
-            "SELECT l.model, b.pk, l.relation FROM lineage l LEFT JOIN models b ON b.key = l.base ORDER BY "
+            "SELECT l.model, b.pk, l.relation FROM lineage l LEFT JOIN models b ON b.hash = l.base ORDER BY "
             "l.model"
         )
         edge = next(edges, None)

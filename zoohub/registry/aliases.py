@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from zoohub.errors import DuplicateName, InvalidModelId, ModelNotFound
-from zoohub.registry import history
+from zoohub.registry import history, lookup
 from zoohub.registry.database import Connection
 from zoohub.registry.encoding import key_of
 from zoohub.registry.records import ModelId
@@ -34,7 +34,7 @@ def put(connection: Connection, name: str, model: str) -> Alias:
         raise InvalidModelId(name, "an alias is a plain name such as sentiment-prod")
     at = now()
     with connection.write():
-        if connection.one("SELECT 1 FROM models WHERE key = ?", (name,)):
+        if lookup.exists(connection, name):
             raise DuplicateName(f"A model is called {name!r} already.", "Choose another alias.")
         old = target(connection, name)
         if old != model:

@@ -15,11 +15,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any as Value
 
 from zoohub import tasks
 from zoohub.registry.plan import All, Any, Candidate, Checked, Has, Node, Not, prefix
-from zoohub.registry.tokens import facet, grams, is_cjk, split
+from zoohub.registry.tokens import facet, grams, is_cjk, pair_token, split
 
 MAX_WORDS = 32  # of a search; more are left out
 _ITEM = re.compile(
@@ -135,7 +136,8 @@ def _term(word: str) -> Node:
 def _phrase(parts: tuple[str, ...]) -> Node:
     if len(parts) == 1:
         return _term(parts[0]) if is_cjk(parts[0]) else _word(parts[0])
-    likely = All(tuple(_term(part) if is_cjk(part) else _word(part) for part in parts))
+    words = [_term(part) if is_cjk(part) else _word(part) for part in parts]
+    likely = All((*words, *(Has(pair_token(*pair)) for pair in pairwise(parts))))
     return Checked(likely, partial(_holds_phrase, parts))
 
 

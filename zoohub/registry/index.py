@@ -2,27 +2,24 @@
 
 Slots ascend as popularity descends, so that reading sets from the front yields the most popular models first.
 One slot in five is left free, which lets a model move to its new place without renumbering the others; when
-much has changed at once, `renew` lays the whole index out anew. Both run inside one write transaction.
+much has changed at once, `layout` makes the whole index anew. Both run inside one write transaction.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import NamedTuple, TypeVar
 
 from zoohub.registry import bitmap
 from zoohub.registry.database import Connection
-from zoohub.registry.encoding import LIKES_RANGE, popularity, unpack_dict
-from zoohub.registry.tokens import VERSION, index_tokens
+from zoohub.registry.encoding import popularity, unpack_dict
+from zoohub.registry.tokens import index_tokens
 
-_POPULARITY = f"(coalesce(downloads, -1) + 1) * {LIKES_RANGE} + coalesce(likes, -1) + 1"
+GAP = 4  # so many models stand in a row before a slot is left free
 _CHUNK = 500  # parameters of one IN (...)
-
 _CROWD = 4000  # models in a row without a gap
 
-Progress = Callable[[int], None]
 T = TypeVar("T")
 
 
@@ -31,46 +28,6 @@ class Stored(NamedTuple):
 
     doc: bytes
     license: int
-
-
-def renew(connection: Connection, progress: Progress | None = None) -> int:
-    """Rank all models by popularity and index them anew; returns how many."""
-    licenses = _licenses(connection)
-    connection.run("DELETE FROM postings")
-    connection.run("DELETE FROM ranking")
-    connection.run(
-        "INSERT INTO ranking (slot, model, popularity) SELECT n + n / 4, pk, popularity FROM ("  # noqa: S608  # no input
-        f"SELECT pk, {_POPULARITY} AS popularity, row_number() OVER (ORDER BY {_POPULARITY} DESC, pk) - 1 AS n "
-        "FROM models) AS ranked"
-    )
-    indexed = 0
-    current, sets = 0, _Sets()
-    rows = connection.stream(
-        "SELECT r.slot, m.doc, m.license FROM ranking r JOIN models m ON m.pk = r.model ORDER BY r.slot"
-    )
-    for slot, doc, license in rows:
-        segment, offset = divmod(slot, bitmap.SLOTS)
-        if segment != current:
-            _write_segment(connection, current, sets)
-            current, sets = segment, _Sets()
-        for token in index_tokens(unpack_dict(doc), *licenses[license]):
-            sets[token].append(offset)
-        indexed += 1
-        if progress and indexed % 10_000 == 0:
-            progress(indexed)
-    _write_segment(connection, current, sets)
-    set_meta(connection, "index", VERSION)
-    return indexed
-
-
-class _Sets(defaultdict[str, list[int]]):
-    def __init__(self) -> None:
-        super().__init__(list)
-
-
-def _write_segment(connection: Connection, segment: int, sets: Mapping[str, list[int]]) -> None:
-    rows = ((segment, token, bitmap.pack(slots)) for token, slots in sorted(sets.items()))
-    connection.insert("postings", ("segment", "token", "slots"), rows)
 
 
 def slots_of(connection: Connection, models: Iterable[int]) -> dict[int, int]:
@@ -91,34 +48,33 @@ def apply(
         connection: inside a write transaction.
         before: model key -> how it was indexed; None for a model that was not.
         old_slots: where they stood, needed for models that are deleted already.
+
+    Raises:
+        Crowded: lay the index out anew instead; what was done so far does not matter then.
     """
     if not before:
         return
     slots = _Slots(connection)
     old_slots = slots_of(connection, before) if old_slots is None else dict(old_slots)
     after = _stored(connection, before)
-    try:
-        for model in before:
-            if model in after:
-                slots.place(model, popularity(unpack_dict(after[model].doc)))
-            else:
-                slots.release(model)
-    except _Crowded:
-        renew(connection)
-        return
+    for model in before:
+        if model in after:
+            slots.place(model, popularity(unpack_dict(after[model].doc)))
+        else:
+            slots.release(model)
     # Models that made room for others keep their tokens and change their slot.
     moved = {model: slot for model, slot in slots.shifted.items() if model not in before}
     unchanged = _stored(connection, moved)
     old_slots.update(moved)
     after.update(unchanged)
     new_slots = slots_of(connection, after)
-    licenses, edits = _licenses(connection), _Edits()
+    known, edits = licenses(connection), _Edits()
     for model, old in {**before, **unchanged}.items():
         if old and model in old_slots:
-            edits.discard(old_slots[model], index_tokens(unpack_dict(old.doc), *licenses[old.license]))
+            edits.discard(old_slots[model], index_tokens(unpack_dict(old.doc), *known[old.license]))
         if model in after:
             new = after[model]
-            edits.add(new_slots[model], index_tokens(unpack_dict(new.doc), *licenses[new.license]))
+            edits.add(new_slots[model], index_tokens(unpack_dict(new.doc), *known[new.license]))
     edits.write(connection)
 
 
@@ -182,8 +138,8 @@ def _edited(stored: bytes | None, added: set[int], removed: set[int]) -> bytes |
     return bitmap.pack_int(whole) if whole else None
 
 
-class _Crowded(Exception):
-    """So many models stand in a row without a gap that a new layout is cheaper than making room."""
+class Crowded(Exception):
+    """So many models stand in a row without a gap that a new layout is cheaper than making room for another."""
 
 
 class _Slots:
@@ -196,8 +152,11 @@ class _Slots:
 
     def place(self, model: int, popularity: int) -> None:
         """Give a model the slot that its popularity deserves; it may keep the one it has."""
-        row = self._connection.one("SELECT popularity FROM ranking WHERE model = ?", (model,))
+        row = self._connection.one("SELECT popularity, slot FROM ranking WHERE model = ?", (model,))
         if row and row[0] == popularity:
+            return
+        if row and self._fits(row[1], popularity):
+            self._connection.run("UPDATE ranking SET popularity = ? WHERE slot = ?", (popularity, row[1]))
             return
         if row:
             self.release(model)
@@ -210,27 +169,36 @@ class _Slots:
         """Free the slot of a model."""
         self._connection.run("DELETE FROM ranking WHERE model = ?", (model,))
 
+    def _fits(self, slot: int, popularity: int) -> bool:
+        """Whether the neighbors of a slot allow that popularity in it."""
+        above = self._one("SELECT popularity FROM ranking WHERE slot < ? ORDER BY slot DESC LIMIT 1", slot)
+        below = self._one("SELECT popularity FROM ranking WHERE slot > ? ORDER BY slot LIMIT 1", slot)
+        return (above is None or above >= popularity) and (below is None or below <= popularity)
+
     def _free(self, popularity: int) -> int:
         """A free slot below everything more popular and above everything less popular."""
-        above = self._one(
-            "SELECT max(slot) FROM ranking WHERE popularity = "
-            "(SELECT min(popularity) FROM ranking WHERE popularity > ?)",
-            popularity,
-        )
-        below = self._one(
-            "SELECT min(slot) FROM ranking WHERE popularity = "
-            "(SELECT max(popularity) FROM ranking WHERE popularity < ?)",
-            popularity,
-        )
-        above = -1 if above is None else above
+        below = first_below(self._connection, popularity)
         if below is None:
             last = self._one("SELECT max(slot) FROM ranking WHERE slot >= ?", 0)
             return 0 if last is None else int(last) + 1
-        for _ in range(8):
-            slot = self._random.randrange(above + 1, below) if below > above + 1 else below
-            if self._one("SELECT model FROM ranking WHERE slot = ?", slot) is None:
+        equal = first_below(self._connection, popularity + 1)
+        above = self._one("SELECT max(slot) FROM ranking WHERE slot < ?", below if equal is None else equal)
+        start = 0 if above is None else above + 1
+        for _ in range(8 if below > start else 0):
+            slot = self._gap(self._random.randrange(start, below), below)
+            if slot is not None:
                 return slot
         return self._make_room(below)
+
+    def _gap(self, start: int, end: int) -> int | None:
+        """The first free slot from `start` on and before `end`, if it is near."""
+        taken = self._connection.rows(
+            "SELECT slot FROM ranking WHERE slot >= ? ORDER BY slot LIMIT 32", (start,)
+        )
+        for place, (slot,) in enumerate(taken, start):
+            if slot != place:
+                return place if place < end else None
+        return None
 
     def _make_room(self, slot: int) -> int:
         """Shift the models from `slot` to the next gap by one, which leaves `slot` free."""
@@ -239,7 +207,7 @@ class _Slots:
         )
         run = [(source, model) for place, (source, model) in enumerate(rows) if source == slot + place]
         if len(run) == _CROWD:
-            raise _Crowded
+            raise Crowded
         for source, model in run:
             self.shifted.setdefault(model, source)
         # By way of negative slots, so that no two models ever share one.
@@ -254,6 +222,24 @@ class _Slots:
         return row[0] if row else None
 
 
+def first_below(connection: Connection, popularity: int) -> int | None:
+    """The first slot whose model is less popular; None where there is none. The slots are sorted: halving finds it."""
+    row = connection.one("SELECT max(slot) FROM ranking")
+    low, high = 0, -1 if row is None or row[0] is None else int(row[0])
+    found = None
+    while low <= high:
+        middle = (low + high) // 2
+        row = connection.one(
+            "SELECT slot, popularity FROM ranking WHERE slot >= ? ORDER BY slot LIMIT 1", (middle,)
+        )
+        assert row is not None
+        if row[1] < popularity:
+            found, high = int(row[0]), middle - 1
+        else:
+            low = int(row[0]) + 1
+    return found
+
+
 def _stored(connection: Connection, models: Iterable[int]) -> dict[int, Stored]:
     found: dict[int, Stored] = {}
     for part in chunks(list(models)):
@@ -262,7 +248,8 @@ def _stored(connection: Connection, models: Iterable[int]) -> dict[int, Stored]:
     return found
 
 
-def _licenses(connection: Connection) -> dict[int, tuple[str, list[str]]]:
+def licenses(connection: Connection) -> dict[int, tuple[str, list[str]]]:
+    """Key of a license row -> its id, and the groups that it is known to be in."""
     rows = connection.rows("SELECT pk, id, commercial, permissive FROM licenses")
     return {pk: (id, [group for group, answer in (("commercial", commercial), ("permissive", permissive))
                       if answer == "yes"]) for pk, id, commercial, permissive in rows}  # fmt: skip

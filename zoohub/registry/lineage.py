@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from zoohub.registry import lookup
 from zoohub.registry.database import Connection
-from zoohub.registry.encoding import key_of, unpack
+from zoohub.registry.encoding import hash_of, key_of, unpack
 from zoohub.registry.records import ModelRecord
 
 MAX_DEPTH = 20
@@ -54,8 +55,8 @@ def _bases(connection: Connection, record: ModelRecord, seen: set[str], depth: i
     found = []
     for base in record.base_models if depth > 0 else ():
         key = key_of(base.id)
-        row = connection.one("SELECT doc FROM models WHERE key = ?", (key,))
-        kin = Kin(base.id, base.relation, unpack(row[0]) if row else None, again=key in seen)
+        doc = lookup.doc(connection, key)
+        kin = Kin(base.id, base.relation, unpack(doc) if doc else None, again=key in seen)
         if kin.record and not kin.again:
             kin.id = kin.record.id
             kin.children = _bases(connection, kin.record, seen | {key}, depth - 1)
@@ -75,16 +76,17 @@ class _Descent:
     def of(self, key: str, depth: int) -> list[Kin]:
         """The models made from `key`, the most popular first, each with its own."""
         rows = self._connection.rows(
-            "SELECT m.key, m.doc, l.relation FROM lineage l JOIN models m ON m.pk = l.model "
+            "SELECT m.doc, l.relation FROM lineage l JOIN models m ON m.pk = l.model "
             "LEFT JOIN ranking r ON r.model = m.pk WHERE l.base = ? ORDER BY r.slot, m.pk",
-            (key,),
+            (hash_of(key),),
         )
         taken = rows[: self._budget]
         self.left_out += len(rows) - len(taken)
         self._budget -= len(taken)
         found = []
-        for child, doc, relation in taken:
+        for doc, relation in taken:
             record = unpack(doc)
+            child = key_of(record.id)
             found.append((child, Kin(record.id, relation, record, again=child in self._seen)))
             self._seen.add(child)
         for child, kin in found:

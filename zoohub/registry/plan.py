@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from zoohub.registry import bitmap
 from zoohub.registry.database import Connection
-from zoohub.registry.encoding import unpack_dict
+from zoohub.registry.encoding import key_in, unpack_dict
 from zoohub.registry.index import marks
 
 LAST = "\U0010ffff"  # sorts after every character that a token holds
@@ -61,11 +61,15 @@ class Segment:
 
 
 class Candidate:
-    """A model that may match: its key, and its document, which is only unpacked when asked for."""
+    """A model that is looked at: its document is read only as far as it is asked for."""
 
-    def __init__(self, key: str, packed: bytes) -> None:
-        self.key = key
+    def __init__(self, packed: bytes) -> None:
         self._packed = packed
+
+    @cached_property
+    def key(self) -> str:
+        """Its id in lower case."""
+        return key_in(self._packed)
 
     @cached_property
     def doc(self) -> Mapping[str, Value]:

@@ -17,7 +17,15 @@ from zoohub.registry import fulltext, license_facts
 from zoohub.registry.encoding import epoch, key_of
 from zoohub.registry.plan import All, Any, Between, Candidate, Checked, Has, Node, Not
 from zoohub.registry.records import UNKNOWN
-from zoohub.registry.tokens import EVERY, MOST_PARAMETERS, count_token, date_tokens, facet, params_bucket
+from zoohub.registry.tokens import (
+    EVERY,
+    MOST_PARAMETERS,
+    count_token,
+    date_tokens,
+    facet,
+    least_in,
+    params_bucket,
+)
 
 SORTS = ("relevance", "downloads", "likes", "updated", "parameters")
 
@@ -187,7 +195,7 @@ def _updated_since(date: str) -> Node:
     """Later months and days are sure; a time of day makes the models of that day be looked at."""
     seconds = epoch(date)
     assert seconds is not None
-    month, day = date_tokens(date)
+    month, day, _ = date_tokens(date)
     # "month:unknown" and letters altogether sort after every figure.
     later = Any((Between(f"{month}0", "month:a"), All((Has(month), Between(f"{day}0", "day:a")))))
     same_day = Checked(Has(day), partial(_is_since, seconds)) if seconds % 86_400 else Has(day)
@@ -203,14 +211,6 @@ def _parameters(low: int, high: int | None) -> Node:
     """Whole buckets between the ends, and exact numbers within the buckets of the ends."""
     high = MOST_PARAMETERS if high is None else min(high, MOST_PARAMETERS)
     first, last = params_bucket(low), params_bucket(high)
-    exact = [Between(count_token(max(low, _least(bucket))), count_token(min(high + 1, _least(bucket + 1))))
+    exact = [Between(count_token(max(low, least_in(bucket))), count_token(min(high + 1, least_in(bucket + 1))))
              for bucket in {first, last}]  # fmt: skip
     return Any((Between(f"params:{first + 1:03}", f"params:{last:03}"), *exact))
-
-
-def _least(bucket: int) -> int:
-    """The smallest number of parameters that falls into a bucket."""
-    number = max(round(2 ** (bucket / 2)) - 2, 0)
-    while params_bucket(number) < bucket:
-        number += 1
-    return number if bucket else 0

@@ -14,10 +14,10 @@ from typing import Any as Anything
 
 from zoohub import settings
 from zoohub.errors import AmbiguousModel, InvalidModelId, ModelNotFound, suggest
-from zoohub.registry import database, index, results, tokens, upkeep, writing
+from zoohub.registry import database, index, lookup, results, tokens, upkeep, writing
 from zoohub.registry.database import Connection, Pool
-from zoohub.registry.encoding import key_of, unpack
-from zoohub.registry.index import Progress
+from zoohub.registry.encoding import hash_of, key_of, unpack
+from zoohub.registry.layout import Progress
 from zoohub.registry.query import Query
 from zoohub.registry.records import SOURCES, UNKNOWN, ModelId, ModelRecord
 from zoohub.registry.results import Results
@@ -127,7 +127,7 @@ class Registry:
     def delete(self, ids: Iterable[str]) -> int:
         """Take models out of the registry, for those that were never meant to be there; returns how many."""
         with self._pool.connection() as connection:
-            return writing.delete(connection, [key_of(id) for id in ids])
+            return writing.delete(connection, list(ids))
 
     def renew(self, progress: Progress | None = None) -> int:
         """Lay the search index out anew, which no use of the registry needs; returns the number of models."""
@@ -149,8 +149,8 @@ class Registry:
     def find(self, id: str) -> ModelRecord | None:
         """The record of exactly this id, or None; no alias, no guessing."""
         with self._pool.connection() as connection:
-            row = connection.one("SELECT doc FROM models WHERE key = ?", (key_of(id),))
-        return unpack(row[0]) if row else None
+            doc = lookup.doc(connection, id)
+        return unpack(doc) if doc else None
 
     def get(self, text: str) -> ModelRecord:
         """The record that an alias or a model id names, with the revision where one is named.
@@ -184,13 +184,10 @@ class Registry:
             raise
 
     def _of_name(self, name: str) -> ModelRecord | None:
-        keys = [key_of(str(ModelId(source, name))) for source in SOURCES if source != "folder"]
+        ids = [str(ModelId(source, name)) for source in SOURCES if source != "folder"]
         with self._pool.connection() as connection:
-            rows = connection.rows(
-                f"SELECT key, doc FROM models WHERE key IN ({', '.join('?' * len(keys))})",  # noqa: S608  # marks
-                keys,
-            )
-        found = [unpack(doc) for _, doc in sorted(rows, key=lambda row: keys.index(row[0]))]
+            docs = lookup.docs(connection, ids)
+        found = [unpack(docs[key]) for key in map(key_of, ids) if key in docs]
         if not found:
             return None
         strangers = [other for other in found[1:] if not _are_mirrors(found[0], other)]
@@ -311,8 +308,8 @@ class Registry:
         with self._pool.connection() as connection:
             rows = connection.rows(
                 "SELECT v.revision, v.first_seen FROM revisions v JOIN models m ON m.pk = v.model "
-                "WHERE m.key = ? ORDER BY v.first_seen DESC, v.revision",
-                (key_of(record.id),),
+                "WHERE m.hash = ? ORDER BY v.first_seen DESC, v.revision",
+                (hash_of(record.id),),
             )
         return [(revision, seen) for revision, seen in rows]
 

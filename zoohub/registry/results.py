@@ -7,7 +7,7 @@ import binascii
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from math import log10
 from typing import Any as Anything
@@ -15,16 +15,17 @@ from typing import Generic, NamedTuple, TypeVar
 
 from zoohub.errors import InvalidQuery
 from zoohub.registry import bitmap
-from zoohub.registry.database import Connection, Pool, Row
-from zoohub.registry.encoding import LIKES_RANGE
-from zoohub.registry.index import chunks, marks
-from zoohub.registry.plan import LAST, All, Candidate, Has, Node, Not, Segment
+from zoohub.registry.database import Connection, Pool
+from zoohub.registry.encoding import LIKES_RANGE, key_in
+from zoohub.registry.index import chunks, first_below, marks
+from zoohub.registry.orders import Place, ordered
+from zoohub.registry.plan import LAST, All, Has, Node, Not
 from zoohub.registry.query import FACETS, Query, Search, read
+from zoohub.registry.slots import at, checked, documents, matching, segment_count, segments, take
 from zoohub.registry.tokens import split
 
 PAGE = 100
 _RESCORED = 300  # the most popular models with the words in their name are ordered by how well they fit
-_FEW = 3000  # so many models are sorted directly; more are met by walking the order's own index
 _DOUBTS = 5_000  # so many doubtful models are looked at for a count; beyond, they count as they seem
 
 
@@ -78,7 +79,7 @@ def page(connection: Connection, query: Query, size: int, cursor: str | None) ->
     state = _decode(cursor)
     with connection.snapshot():
         if query.sort in ("likes", "updated", "parameters"):
-            return _by_column(connection, query, search, size, state)
+            return _by_value(connection, query, search, size, state)
         if query.sort == "relevance" and search.words and not query.ascending:
             return _by_relevance(connection, search, size, state)
         return _by_popularity(connection, query, search, size, state)
@@ -93,88 +94,27 @@ def _by_popularity(
     if query.ascending:
         slots = _least_popular(connection, search.plan, state.get("slot"))
     else:
-        slots = _slots(connection, search.plan, state.get("slot", -1), want=size + 1)
-    found = _take(slots, size + 1)
+        slots = matching(connection, search.plan, state.get("slot", -1), want=size + 1)
+    found = take(slots, size + 1)
     cursor = _encode({"slot": found[size - 1]}) if len(found) > size else None
-    return Page(_documents(connection, found[:size]), cursor)
-
-
-def _slots(connection: Connection, plan: Node, after: int, *, want: int) -> Iterator[int]:
-    """The slots of models that match, the most popular first, from behind the slot `after` on."""
-    for segment in _segments(connection, plan, (after + 1) // bitmap.SLOTS):
-        base = segment.number * bitmap.SLOTS
-        maybe = plan.sets(segment)[1]
-        if after >= base:
-            maybe = maybe >> (after - base + 1) << (after - base + 1)
-        if maybe:
-            yield from _checked(connection, plan, segment, bitmap.members(maybe), want)
+    return Page(documents(connection, found[:size]), cursor)
 
 
 def _least_popular(connection: Connection, plan: Node, after: int | None) -> Iterator[int]:
     """The slots of models that match, the least popular first; those without figures last."""
-    row = connection.one("SELECT min(slot) FROM ranking WHERE popularity < ?", (LIKES_RANGE,))
-    end = _segment_count(connection) * bitmap.SLOTS
-    unknown = end if row is None or row[0] is None else int(row[0])
+    end = segment_count(connection) * bitmap.SLOTS
+    first = first_below(connection, LIKES_RANGE)
+    unknown = end if first is None else first
     spans = [(0, unknown), (unknown, end)]
     if after is not None:
         spans = [(0, after), spans[1]] if after < unknown else [(unknown, after)]
     for low, high in spans:
-        for segment in reversed(list(_segments(connection, plan, low // bitmap.SLOTS))):
+        for segment in reversed(list(segments(connection, plan, low // bitmap.SLOTS))):
             base = segment.number * bitmap.SLOTS
             below = (1 << min(max(high - base, 0), bitmap.SLOTS)) - 1
             above = (1 << min(max(low - base, 0), bitmap.SLOTS)) - 1
             maybe = plan.sets(segment)[1] & below & ~above
-            yield from _checked(connection, plan, segment, bitmap.descending(maybe), PAGE)
-
-
-def _checked(
-    connection: Connection, plan: Node, segment: Segment, offsets: Iterable[int], want: int
-) -> Iterator[int]:
-    """The slots of those models at `offsets` that do match, in that order; doubtful ones are looked at."""
-    sure = bitmap.to_bytes(plan.sets(segment)[0])
-    base = segment.number * bitmap.SLOTS
-    for part in _batches(offsets, want):
-        doubtful = [base + offset for offset in part if not sure[offset >> 3] >> (offset & 7) & 1]
-        candidates = _candidates(connection, doubtful)
-        for offset in part:
-            slot = base + offset
-            if slot in candidates:
-                if plan.holds(segment, offset, candidates[slot]):
-                    yield slot
-            elif sure[offset >> 3] >> (offset & 7) & 1:
-                yield slot
-
-
-def _segments(connection: Connection, plan: Node, first: int) -> Iterator[Segment]:
-    """The segments from `first` on, read one, then two, four ... at a time."""
-    end = _segment_count(connection)
-    size = 1
-    while first < end:
-        yield from Segment.load(connection, range(first, min(first + size, end)), plan)
-        first, size = first + size, min(size * 2, 16)
-
-
-def _segment_count(connection: Connection) -> int:
-    row = connection.one("SELECT max(slot) FROM ranking")
-    return 0 if row is None or row[0] is None else int(row[0]) // bitmap.SLOTS + 1
-
-
-def _at(connection: Connection, columns: str, slots: Sequence[int]) -> Iterator[Row]:
-    """(slot, columns) of the models in some slots, in no order."""
-    for part in chunks(slots):
-        yield from connection.rows(
-            f"SELECT r.slot, {columns} FROM ranking r JOIN models m ON m.pk = r.model WHERE r.slot IN ({marks(part)})",  # noqa: S608  # names and marks
-            part,
-        )
-
-
-def _candidates(connection: Connection, slots: Sequence[int]) -> dict[int, Candidate]:
-    return {slot: Candidate(key, doc) for slot, key, doc in _at(connection, "m.key, m.doc", slots)}
-
-
-def _documents(connection: Connection, slots: Sequence[int]) -> list[bytes]:
-    docs = {slot: bytes(doc) for slot, doc in _at(connection, "m.doc", slots)}
-    return [docs[slot] for slot in slots if slot in docs]
+            yield from checked(connection, plan, segment, bitmap.descending(maybe), PAGE)
 
 
 # --- relevance ----------------------------------------------------------------------------------
@@ -187,29 +127,29 @@ def _by_relevance(connection: Connection, search: Search, size: int, state: dict
     stages: list[Iterator[int]] = []
     stage, slot, start = state.get("stage", 0), state.get("slot", -1), state.get("start", 0)
     if stage == 0:
-        best = _take(_slots(connection, named, -1, want=_RESCORED), _RESCORED)
+        best = take(matching(connection, named, -1, want=_RESCORED), _RESCORED)
         stages.append(iter(_best_first(connection, best, search.words)[start:]))
         slot = best[-1] if len(best) == _RESCORED else _END
     if stage <= 1:
-        stages.append(_slots(connection, named, slot, want=size) if slot != _END else iter(()))
-    stages.append(_slots(connection, rest, slot if stage == 2 else -1, want=size))
+        stages.append(matching(connection, named, slot, want=size) if slot != _END else iter(()))
+    stages.append(matching(connection, rest, slot if stage == 2 else -1, want=size))
     found: list[tuple[int, int]] = []
     for number, slots in enumerate(stages, start=stage):
-        found += [(number, each) for each in _take(slots, size + 1 - len(found))]
+        found += [(number, each) for each in take(slots, size + 1 - len(found))]
     cursor = None
     if len(found) > size:
         last_stage, last = found[size - 1]
         shown = sum(1 for number, _ in found[:size] if number == 0)
         cursor = _encode({"start": start + shown} if last_stage == 0 else {"stage": last_stage, "slot": last})
-    return Page(_documents(connection, [each for _, each in found[:size]]), cursor)
+    return Page(documents(connection, [each for _, each in found[:size]]), cursor)
 
 
 _END = 1 << 62
 
 
 def _best_first(connection: Connection, slots: Sequence[int], sought: Sequence[str]) -> list[int]:
-    rows = _at(connection, "m.key, m.downloads, m.likes", slots)
-    scored = [(-_score(key, downloads, likes, sought), slot) for slot, key, downloads, likes in rows]
+    rows = at(connection, "m.doc, m.downloads, m.likes", slots)
+    scored = [(-_score(key_in(doc), downloads, likes, sought), slot) for slot, doc, downloads, likes in rows]
     return [slot for _, slot in sorted(scored)]
 
 
@@ -231,92 +171,13 @@ def _name_of(key: str) -> tuple[tuple[str, ...], int]:
 # --- other orders -------------------------------------------------------------------------------
 
 
-def _by_column(
+def _by_value(
     connection: Connection, query: Query, search: Search, size: int, state: dict[str, Anything]
 ) -> Page:
-    matches = _Matches(connection, search.plan)
-    after = (state["value"], state["pk"]) if "pk" in state else None
-    walk = _sorted_few if matches.count() <= _FEW else _walk
-    found: list[_SortRow] = []
-    for part in _batches(walk(connection, query, matches, after), size + 1):
-        true = matches.true(connection, [slot for _, _, slot in part])
-        found += [row for row in part if row[2] in true]
-        if len(found) > size:
-            break
-    cursor = _encode({"value": found[size - 1][0], "pk": found[size - 1][1]}) if len(found) > size else None
-    return Page(_documents(connection, [slot for _, _, slot in found[:size]]), cursor)
-
-
-class _Matches:
-    """All models that match a plan, as sets."""
-
-    def __init__(self, connection: Connection, plan: Node) -> None:
-        self._plan = plan
-        self.segments = {segment.number: segment for segment in _segments(connection, plan, 0)}
-        self.sets = {number: plan.sets(segment) for number, segment in self.segments.items()}
-        self._bytes = {number: bitmap.to_bytes(maybe)
-                       for number, (_, maybe) in self.sets.items()}  # fmt: skip
-
-    def count(self) -> int:
-        return sum(maybe.bit_count() for _, maybe in self.sets.values())
-
-    def __contains__(self, slot: int) -> bool:
-        number, offset = divmod(slot, bitmap.SLOTS)
-        bits = self._bytes.get(number)
-        return bits is not None and bool(bits[offset >> 3] >> (offset & 7) & 1)
-
-    def __iter__(self) -> Iterator[int]:
-        for number, (_, maybe) in self.sets.items():
-            for offset in bitmap.members(maybe):
-                yield number * bitmap.SLOTS + offset
-
-    def true(self, connection: Connection, slots: Sequence[int]) -> set[int]:
-        """Those of some matching slots that match beyond doubt."""
-        doubtful = [
-            slot for slot in slots if not self.sets[slot // bitmap.SLOTS][0] >> slot % bitmap.SLOTS & 1
-        ]
-        candidates = _candidates(connection, doubtful)
-        return {slot for slot in slots if slot not in candidates or self._holds(slot, candidates[slot])}
-
-    def _holds(self, slot: int, candidate: Candidate) -> bool:
-        number, offset = divmod(slot, bitmap.SLOTS)
-        return self._plan.holds(self.segments[number], offset, candidate)
-
-
-_SortRow = tuple[Anything, int, int]  # value, pk, slot
-_After = tuple[Anything, int] | None
-
-
-def _sorted_few(connection: Connection, query: Query, matches: _Matches, after: _After) -> list[_SortRow]:
-    found = _at(connection, f"m.{query.sort}, m.pk", list(matches))
-    rows: list[_SortRow] = [(value, pk, slot) for slot, value, pk in found]
-    sign = 1 if query.ascending else -1
-
-    def order(value: Anything, pk: int) -> tuple[bool, int, int]:
-        return value is None, sign * (value or 0), sign * pk
-
-    rows.sort(key=lambda row: order(row[0], row[1]))
-    return rows if after is None else [row for row in rows if order(row[0], row[1]) > order(*after)]
-
-
-def _walk(connection: Connection, query: Query, matches: _Matches, after: _After) -> Iterator[_SortRow]:
-    column, way, beyond = query.sort, *(("ASC", ">") if query.ascending else ("DESC", "<"))
-    steps: list[tuple[str, tuple[Anything, ...]]] = []
-    limit: str
-    params: tuple[Anything, ...]
-    if after is None or after[0] is not None:
-        limit, params = ("", ()) if after is None else (f"AND (m.{column}, m.pk) {beyond} (?, ?)", after)
-        steps.append((f"m.{column} IS NOT NULL {limit}", params))
-    limit, params = (f"AND m.pk {beyond} ?", (after[1],)) if after and after[0] is None else ("", ())
-    steps.append((f"m.{column} IS NULL {limit}", params))
-    for condition, values in steps:
-        sql = (
-            f"SELECT m.{column}, m.pk, r.slot FROM models m JOIN ranking r ON r.model = m.pk "  # noqa: S608  # checked name
-            f"WHERE {condition} ORDER BY m.{column} {way}, m.pk {way}"
-        )
-        for row in connection.stream(sql, values):
-            if row[2] in matches:
-                yield row[0], row[1], row[2]
+    after = Place(state["value"], state["slot"]) if "slot" in state else None
+    found = ordered(connection, search.plan, query.sort, query.ascending, after, size + 1)
+    cursor = _encode(found[size - 1]._asdict()) if len(found) > size else None
+    return Page(documents(connection, [place.slot for place in found[:size]]), cursor)
 
 
 # --- counts -------------------------------------------------------------------------------------
@@ -353,36 +214,19 @@ def facet_counts(connection: Connection, query: Query, name: str) -> Counter[str
 def _matching(connection: Connection, plan: Node) -> Iterator[tuple[int, int]]:
     """(segment, slots that match) of every segment; doubtful models are looked at while they are few."""
     looked = 0
-    for segment in _segments(connection, plan, 0):
+    for segment in segments(connection, plan, 0):
         sure, maybe = plan.sets(segment)
         doubtful = maybe & ~sure
         if doubtful and looked < _DOUBTS:
             looked += doubtful.bit_count()
             base = segment.number * bitmap.SLOTS
-            true = _checked(connection, plan, segment, bitmap.members(doubtful), 500)
+            true = checked(connection, plan, segment, bitmap.members(doubtful), 500)
             yield segment.number, sure | bitmap.from_members(slot - base for slot in true)
         else:
             yield segment.number, maybe
 
 
 # --- small things -------------------------------------------------------------------------------
-
-
-def _batches(items: Iterable[Anything], size: int) -> Iterator[list[Anything]]:
-    iterator = iter(items)
-    size = max(min(size, 500), 1)
-    while part := _take(iterator, size):
-        yield part
-
-
-def _take(items: Iterator[Anything], size: int) -> list[Anything]:
-    found: list[Anything] = []
-    while len(found) < size:
-        try:
-            found.append(next(items))
-        except StopIteration:
-            break
-    return found
 
 
 def _encode(state: dict[str, Anything]) -> str:

@@ -1,8 +1,9 @@
 """The tables of the registry, for SQLite and PostgreSQL alike.
 
-A model is one row: the columns hold what is sorted, joined or counted, `doc` the whole record (see
-`encoding`). Two tables make the search index (see `postings`): `ranking` gives each model a slot in the order
-of popularity, and `postings` holds for each word or facet the set of slots that have it.
+A model is one row: the columns hold what is sorted or joined, `doc` the whole record (see `encoding`). It is looked
+up by a hash of its id, so that millions of ids need not be stored twice. Two tables make the search index (see
+`index`): `ranking` gives each model a slot in the order of popularity, and `postings` holds for each word or facet
+the set of slots that have it.
 
 The tables are declared here for the migrations; rows are read and written in plain SQL that both databases
 understand. A floor above may add tables of its own by a later migration.
@@ -63,19 +64,15 @@ models = Table(
     "models",
     metadata,
     Column("pk", Big, primary_key=True, autoincrement=True),
-    Column("key", Text, nullable=False, unique=True, comment="the id in lower case"),
-    Column("source", Text, nullable=False),
+    Column("hash", Big, nullable=False, comment="of the id in lower case; the id itself is in doc"),
     Column("license", Big, ForeignKey("licenses.pk"), nullable=False),
     Column("downloads", Big),
     Column("likes", Big),
     Column("updated", Big, comment="seconds since 1970, UTC"),
     Column("parameters", Big),
-    Column("gone", Text, comment="when the source no longer had it"),
     Column("doc", LargeBinary, nullable=False),
 )
-Index("ix_models_likes", models.c.likes, models.c.pk)
-Index("ix_models_updated", models.c.updated, models.c.pk)
-Index("ix_models_parameters", models.c.parameters, models.c.pk)
+Index("ix_models_hash", models.c.hash)
 
 ranking = Table(
     "ranking",
@@ -85,7 +82,6 @@ ranking = Table(
     Column("popularity", Big, nullable=False),
     comment="slots ascend as popularity descends",
 )
-Index("ix_ranking_popularity", ranking.c.popularity, ranking.c.slot)
 
 postings = Table(
     "postings",
@@ -99,8 +95,20 @@ postings = Table(
 lineage = Table(
     "lineage",
     metadata,
-    Column("base", Text, primary_key=True, comment="id of the base model in lower case, registered or not"),
-    Column("model", Big, ForeignKey("models.pk", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "base",
+        Big,
+        primary_key=True,
+        autoincrement=False,
+        comment="hash of the id of the base, registered or not",
+    ),
+    Column(
+        "model",
+        Big,
+        primary_key=True,
+        autoincrement=False,
+        comment="models.pk, without the foreign key that a deletion would search the whole table for",
+    ),
     Column("relation", Text),
     sqlite_with_rowid=False,
 )

@@ -6,27 +6,33 @@
 | `=bert`        | a word of the name                                                |
 | `bert`         | a word of the author, of a tag of several words, of the description |
 | `~ber`         | three letters in a row within a word of the name or author        |
+| `#0f3`         | two words in a row, as one of 4,096 numbers: narrows down phrases   |
 | `情感`         | two neighboring (or one) Chinese or Japanese characters            |
 | `kind:value`   | a facet, in lower case; `kind:unknown` where nothing is known      |
 | `params:NNN`   | parameters in half octaves; `count:` and 19 digits: exactly       |
-| `month:YYYYMM` | month of the last update; `day:YYYYMMDD`: its day (UTC)           |
+| `month:YYYYMM` | month of the last update (UTC); `day:YYYYMMDD`, `hour:YYYYMMDDHH` |
+| `likes:NNNNNN` | likes: exactly where they are few, beyond in steps of an eighth    |
+
+A record is read into units first, which repeat from record to record: a unit is a function and its argument, and
+gives some tokens. Laying out an index handles each unit once, however many models have it.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import log2
-from typing import Any
+from typing import Any, TypeAlias
+from zlib import crc32
 
 from zoohub import tasks
 from zoohub.registry.encoding import epoch, key_of, storable
 from zoohub.registry.records import DEFAULT_SOURCE, UNKNOWN
 
-VERSION = "1"  # a registry indexed by another version is indexed anew when it is next written
+VERSION = "2"  # a registry indexed by another version is indexed anew when it is next written
 
 EVERY = "*"
 FACETS = (
@@ -94,58 +100,78 @@ def params_bucket(parameters: int) -> int:
     return int(2 * log2(max(parameters, 1)))
 
 
+def least_in(bucket: int) -> int:
+    """The smallest number of parameters that falls into a bucket."""
+    number = max(round(2 ** (bucket / 2)) - 2, 0)
+    while params_bucket(number) < bucket:
+        number += 1
+    return number if bucket else 0
+
+
 def count_token(parameters: int) -> str:
     """The token of an exact number of parameters; sorts as the number does."""
     return f"count:{parameters:019}"
 
 
+def likes_token(likes: int) -> str:
+    """The token of a number of likes; sorts as the number does, and equal tokens are within an eighth."""
+    shift = max(likes.bit_length() - 8, 0)
+    return f"likes:{likes >> shift << shift:07}"
+
+
+def pair_token(first: str, second: str) -> str:
+    """The token of two words in a row; other pairs share it."""
+    return f"#{crc32(f'{first} {second}'.encode()) & 0xFFF:03x}"
+
+
 @lru_cache(maxsize=1 << 12)
 def date_tokens(updated: str | None) -> tuple[str, ...]:
-    """The tokens of the month and the day (UTC) of a date."""
+    """The tokens of the month, the day and the hour (UTC) of a date."""
     seconds = epoch(updated)
     if seconds is None:
         return ("month:unknown",)
-    return tuple(f"{datetime.fromtimestamp(seconds, UTC):month:%Y%m day:%Y%m%d}".split())
+    return tuple(f"{datetime.fromtimestamp(seconds, UTC):month:%Y%m day:%Y%m%d hour:%Y%m%d%H}".split())
+
+
+Unit: TypeAlias = tuple[Callable[[Any], Iterable[str]], Any]
 
 
 def index_tokens(doc: Mapping[str, Any], license_id: str, groups: Sequence[str] = ()) -> set[str]:
     """All tokens of a record's sparse dict; `groups` are the license groups that it is known to be in."""
-    found = _text_tokens(doc)
+    return {token for make, of in index_units(doc, license_id, groups) for token in make(of)}
+
+
+def index_units(doc: Mapping[str, Any], license_id: str, groups: Sequence[str] = ()) -> list[Unit]:
+    """What the tokens of a record are made of; see `index_tokens`."""
     get = doc.get
-    tags = get("tags", ())
-    budget = MAX_WORDS - len(tags)
-    for tag in tags[:MAX_WORDS]:
-        found.update(_tag_tokens(tag))
-    if (description := get("description")) and budget > 0:
-        found.update(_description_tokens(description, budget))
-    found.update(_shared_tokens(
-        (*get("tasks", ()), *get("languages", ()), *get("formats", ())),
-        len(get("tasks", ())), len(get("languages", ())),
-        get("library"), get("source"), get("gated"), get("gone") is not None, license_id, *groups,
-    ))  # fmt: skip
-    found.add(facet("author", get("author") or UNKNOWN))
-    for dataset in get("datasets", ()):
-        found.add(facet("dataset", dataset))
-    for base in get("base_models", ()):
-        found.add(f"base:{key_of(base['id'])[:200]}")
-        found.add(f"relation:{base.get('relation') or UNKNOWN}")
-    parameters = get("parameters")
-    if parameters is None:
-        found.add("params:unknown")
-    else:
-        found.update((f"params:{params_bucket(parameters):03}", count_token(parameters)))
-    found.update(date_tokens(get("updated")))
-    return found
+    author, tags, updated = get("author"), get("tags", ()), get("updated")
+    units: list[Unit] = [(_author_tokens, author), (date_tokens, _to_the_hour(updated)),
+                         (_params_tokens, get("parameters")), (_likes_tokens, get("likes"))]  # fmt: skip
+    units += _name_units(doc)
+    units += [(_tag_tokens, tag) for tag in tags[:MAX_WORDS]]
+    units += [(_dataset_tokens, dataset) for dataset in get("datasets", ())]
+    units += [(_base_tokens, (base["id"], base.get("relation"))) for base in get("base_models", ())]
+    if (description := get("description")) and len(tags) < MAX_WORDS:
+        units.append((_description_tokens, (description, MAX_WORDS - len(tags))))
+    units.append((_shared_tokens, (
+        tuple(get("tasks", ())), tuple(get("languages", ())), tuple(get("formats", ())), get("library"), get("source"),
+        get("gated"), get("gone") is not None, license_id, tuple(groups),
+    )))  # fmt: skip
+    return units
 
 
-def _text_tokens(doc: Mapping[str, Any]) -> set[str]:
-    found = {EVERY}
-    name = doc.get("name") or doc["id"].rsplit("/", 1)[-1]
-    for word in split(name):
-        found.update(_name_tokens(word))
-    if author := doc.get("author"):
-        found.update(_author_tokens(author))
-    return found
+def _name_units(doc: Mapping[str, Any]) -> list[Unit]:
+    words = split(name) if (name := doc.get("name")) else split(doc["id"].rpartition("/")[2])
+    whole = split(doc["id"])  # phrases may reach from the author into the name
+    units: list[Unit] = [(_name_tokens, word) for word in words]
+    units += [(_itself, pair) for pair in map(pair_token, whole, whole[1:])]
+    if name:
+        units += [(_itself, pair) for pair in map(pair_token, words, words[1:])]
+    return units
+
+
+def _itself(token: str) -> tuple[str]:
+    return (token,)
 
 
 @lru_cache(maxsize=1 << 15)
@@ -154,9 +180,16 @@ def _name_tokens(word: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1 << 14)
-def _author_tokens(author: str) -> tuple[str, ...]:
+def _author_tokens(author: str | None) -> tuple[str, ...]:
+    if not author:
+        return (facet("author", UNKNOWN),)
     parts = split(author)
-    return (*parts, *(gram for word in parts for gram in grams(word)))
+    return (
+        facet("author", author),
+        *parts,
+        *_pairs(parts),
+        *(gram for word in parts for gram in grams(word)),
+    )
 
 
 @lru_cache(maxsize=1 << 15)
@@ -172,11 +205,13 @@ def _tag_tokens(tag: str) -> tuple[str, ...]:
     )
 
 
-def _description_tokens(description: str, budget: int) -> Iterable[str]:
+def _description_tokens(described: tuple[str, int]) -> Iterable[str]:
+    description, budget = described
     return _word_tokens(split(description)[:budget])
 
 
-def _word_tokens(parts: Iterable[str]) -> Iterable[str]:
+def _word_tokens(parts: Sequence[str]) -> Iterable[str]:
+    yield from _pairs(parts)
     for part in parts:
         yield part[:64]
         if is_cjk(part):
@@ -184,20 +219,49 @@ def _word_tokens(parts: Iterable[str]) -> Iterable[str]:
             yield from grams(part)
 
 
+def _pairs(parts: Sequence[str]) -> Iterable[str]:
+    return map(pair_token, parts, parts[1:])
+
+
+def _dataset_tokens(dataset: str) -> tuple[str]:
+    return (facet("dataset", dataset),)
+
+
+@lru_cache(maxsize=1 << 14)
+def _base_tokens(base: tuple[str, str | None]) -> tuple[str, str]:
+    id, relation = base
+    return (f"base:{key_of(id)[:200]}", f"relation:{relation or UNKNOWN}")
+
+
+def _params_tokens(parameters: int | None) -> tuple[str, ...]:
+    if parameters is None:
+        return ("params:unknown",)
+    return (f"params:{params_bucket(parameters):03}", count_token(parameters))
+
+
+def _likes_tokens(likes: int | None) -> tuple[str]:
+    return ("likes:unknown" if likes is None else likes_token(likes),)
+
+
+def _to_the_hour(updated: str | None) -> str | None:
+    """A date in UTC without minutes and seconds, so that it repeats; other dates as they are."""
+    return (
+        f"{updated[:13]}Z"
+        if updated and len(updated) > 19 and updated[10] == "T" and updated[-1] == "Z"
+        else updated
+    )
+
+
 @lru_cache(maxsize=1 << 13)
-def _shared_tokens(
-    several: tuple[str, ...], tasks_until: int, languages: int, library: str | None, source: str | None,
-    gated: bool | None, gone: bool, license_id: str, *groups: str,
-) -> tuple[str, ...]:  # fmt: skip
+def _shared_tokens(facts: tuple[Any, ...]) -> tuple[str, ...]:
     """The tokens of facets with few values; whole combinations of them repeat, so they are made once."""
-    own_tasks = several[:tasks_until]
+    own_tasks, languages, formats, library, source, gated, gone, license_id, groups = facts
     modalities = {tasks.modality(task) for task in own_tasks} - {None}
-    found = [facet("task", task) for task in own_tasks] or ["task:unknown"]
+    found = [EVERY]
+    found += [facet("task", task) for task in own_tasks] or ["task:unknown"]
     found += [f"modality:{modality}" for modality in modalities] or ["modality:unknown"]
-    found += [facet("language", one) for one in several[tasks_until : tasks_until + languages]] or [
-        "language:unknown"
-    ]
-    found += [facet("format", one) for one in several[tasks_until + languages :]] or ["format:unknown"]
+    found += [facet("language", language) for language in languages] or ["language:unknown"]
+    found += [facet("format", each) for each in formats] or ["format:unknown"]
     found.append(facet("library", library or UNKNOWN))
     found.append(f"source:{source or DEFAULT_SOURCE}")
     found.append(f"gated:{'unknown' if gated is None else 'yes' if gated else 'no'}")

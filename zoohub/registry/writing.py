@@ -8,22 +8,30 @@ was interrupted.
 from __future__ import annotations
 
 import gc
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
+from typing import TYPE_CHECKING, NamedTuple
 
 from zoohub.errors import InvalidRecord
-from zoohub.registry import encoding, index, unfinished
+from zoohub.registry import encoding, index, layout, unfinished
 from zoohub.registry.database import Connection
-from zoohub.registry.encoding import key_of
+from zoohub.registry.encoding import hash_of, key_in, key_of
 from zoohub.registry.index import Stored, chunks, get_meta, marks, set_meta
+from zoohub.registry.layout import Progress
 from zoohub.registry.license_facts import LicenseRow, license_row
 from zoohub.registry.records import UNKNOWN, ModelRecord
 from zoohub.registry.tokens import VERSION
 
+if TYPE_CHECKING:
+    from zoohub.registry.helpers import Helpers
+
 BATCH = 5000
+_BULK = 8  # batches from which on starting helpers pays
 _PIECEMEAL = 20_000  # at most so many changes are worked into the index one by one
 # A change of one of these is an event in the history.
 WATCHED = ("license", "base_models", "gated", "gone")
@@ -51,20 +59,36 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def add(
-    connection: Connection, records: Iterable[ModelRecord], progress: index.Progress | None = None
-) -> Counts:
+def add(connection: Connection, records: Iterable[ModelRecord], progress: Progress | None = None) -> Counts:
     """Store records, new or changed, and bring the index up to date; see `Registry.add`."""
     counts = Counts()
     batches = _batched(iter(records), BATCH)
-    first, second = next(batches, []), next(batches, [])
-    with _garbage_left():
-        if second:
-            _add_many(connection, _chain(first, second, batches), counts, progress)
+    head = list(islice(batches, 2))
+    with _garbage_left(), _Crew() as crew:
+        prepared = _prepared(chain(head, batches), crew, counts)
+        if len(head) > 1:
+            _add_many(connection, prepared, counts, progress, crew)
         else:
             with connection.write():
-                _index(connection, _Batch(connection, counts).store(first), progress)
+                changes: dict[int, Stored | None] = {}
+                for batch in prepared:
+                    changes = _Batch(connection, counts).store(batch)
+                _index(connection, changes, progress)
     return counts
+
+
+class _Crew(ExitStack):
+    """Helpers, once there is work for them."""
+
+    helpers: Helpers | None = None
+
+    def call(self) -> Helpers:
+        """The helpers, started where they are not."""
+        if self.helpers is None:
+            from zoohub.registry.helpers import Helpers  # needs modules that a search should not load
+
+            self.helpers = self.enter_context(Helpers())
+        return self.helpers
 
 
 @contextmanager
@@ -81,9 +105,10 @@ def _garbage_left() -> Iterator[None]:
 
 def _add_many(
     connection: Connection,
-    batches: Iterable[list[ModelRecord]],
+    batches: Iterable[list[_Prepared]],
     counts: Counts,
-    progress: index.Progress | None,
+    progress: Progress | None,
+    crew: _Crew,
 ) -> None:
     interrupted = unfinished.noted(connection)
     before: dict[int, Stored | None] = {}
@@ -97,7 +122,7 @@ def _add_many(
         if progress:
             progress(counts.seen)
     with connection.write():
-        _index(connection, before, progress, anew=interrupted)
+        _index(connection, before, progress, crew.helpers, anew=interrupted)
         unfinished.clear(connection)
 
 
@@ -105,10 +130,9 @@ def complete(connection: Connection) -> bool:
     """Finish the index of a registry whose last writer was killed, or that another version indexed."""
     if not (unfinished.abandoned(connection) or _is_stale(connection)):
         return False
-    with connection.write():
-        anew = unfinished.abandoned(connection)
-        if anew or _is_stale(connection):
-            _index(connection, {}, None, anew=True)
+    with _Crew() as crew, connection.write():
+        if unfinished.abandoned(connection) or _is_stale(connection):
+            _index(connection, {}, None, crew.call(), anew=True)
             unfinished.clear(connection)
     return True
 
@@ -120,15 +144,19 @@ def _is_stale(connection: Connection) -> bool:
 def _index(
     connection: Connection,
     before: dict[int, Stored | None],
-    progress: index.Progress | None,
+    progress: Progress | None,
+    helpers: Helpers | None = None,
     *,
     anew: bool = False,
 ) -> None:
     """Work the changes in one by one, or lay the index out anew where that is cheaper or due."""
-    if anew or _is_stale(connection) or not _is_small(connection, len(before)):
-        index.renew(connection, progress)
+    if not anew and not _is_stale(connection) and _is_small(connection, len(before)):
+        try:
+            index.apply(connection, before)
+        except index.Crowded:
+            layout.renew(connection, progress)
     else:
-        index.apply(connection, before)
+        layout.renew(connection, progress, helpers)
     if get_meta(connection, "index") is None:
         set_meta(connection, "index", VERSION)
 
@@ -139,6 +167,64 @@ def _is_small(connection: Connection, changes: int) -> bool:
     return changes <= _PIECEMEAL and row is not None and row[0] == 4 * changes
 
 
+class _Prepared(NamedTuple):
+    """A record that may be stored."""
+
+    key: str
+    hash: int
+    record: ModelRecord
+    doc: bytes
+    license: LicenseRow
+
+
+def _prepared(batches: Iterable[list[ModelRecord]], crew: _Crew, counts: Counts) -> Iterator[list[_Prepared]]:
+    """Batches checked and packed; of a bulk load the next is checked while helpers deflate one."""
+    waiting: deque[tuple[list[tuple[ModelRecord, LicenseRow]], Future[list[bytes]]]] = deque()
+    for number, batch in enumerate(batches):
+        checked, texts = _checked(batch, counts)
+        if number < _BULK:
+            yield _keyed(checked, encoding.deflated_all(texts), counts)
+            continue
+        waiting.append((checked, crew.call().submit("deflate", texts)))
+        if len(waiting) > 2:
+            done, docs = waiting.popleft()
+            yield _keyed(done, docs.result(), counts)
+    for done, docs in waiting:
+        yield _keyed(done, docs.result(), counts)
+
+
+def _checked(
+    records: Sequence[ModelRecord], counts: Counts
+) -> tuple[list[tuple[ModelRecord, LicenseRow]], list[bytes]]:
+    """Records with their license, and their JSON; what is no possible record is refused."""
+    checked, texts = [], []
+    for record in records:
+        try:
+            encoding.validated(record)
+            license = license_row(record)
+            if license.id != record.license:
+                record = encoding.with_license(record, license.id)
+            texts.append(encoding.as_json(record))
+        except InvalidRecord as refusal:
+            counts.refused.append(refusal)
+            continue
+        checked.append((record, license))
+    return checked, texts
+
+
+def _keyed(
+    checked: Sequence[tuple[ModelRecord, LicenseRow]], docs: Sequence[bytes], counts: Counts
+) -> list[_Prepared]:
+    """One of each key: of a record that is given twice the later stands."""
+    found: dict[str, _Prepared] = {}
+    for (record, license), doc in zip(checked, docs, strict=True):
+        key = key_of(record.id)
+        if key in found:
+            counts.unchanged += 1
+        found[key] = _Prepared(key, hash_of(record.id), record, doc, license)
+    return list(found.values())
+
+
 class _Batch:
     """The records of one transaction."""
 
@@ -147,48 +233,28 @@ class _Batch:
         self._counts = counts
         self._at = now()
 
-    def store(self, records: Sequence[ModelRecord]) -> dict[int, Stored | None]:
+    def store(self, prepared: Sequence[_Prepared]) -> dict[int, Stored | None]:
         """Store what is new or changed; the changed models with how they stood before (None: new)."""
-        packed = self._packed(records)
-        licenses = self._licenses({row for _, _, row in packed.values()})
-        known = self._known(packed)
-        new, changed = [], []
-        before: dict[int, Stored | None] = {}
-        for key, (record, doc, license) in packed.items():
-            old = known.get(key)
+        licenses = self._licenses({each.license for each in prepared})
+        known = self._known([each.hash for each in prepared])
+        row = self._connection.one("SELECT max(pk) FROM models")
+        free = 1 + (row[0] or 0 if row else 0)
+        new: dict[int, _Prepared] = {}
+        changed: dict[int, tuple[_Prepared, Stored]] = {}
+        for each in prepared:
+            old = _same(each, known.get(each.hash, ()))
             if old is None:
-                new.append((key, record, doc, licenses[license]))
-            elif old[1].doc != doc or old[1].license != licenses[license]:
-                changed.append((old[0], record, doc, licenses[license]))
-                before[old[0]] = old[1]
+                new[free] = each
+                free += 1
+            elif old[1] != (each.doc, licenses[each.license]):
+                changed[old[0]] = (each, old[1])
             else:
                 self._counts.unchanged += 1
-        self._insert(new)
-        self._update(changed, before)
-        for pk in self._keys([key for key, *_ in new]).values():
-            before[pk] = None
+        self._insert(new, licenses)
+        self._update(changed, licenses)
         self._counts.new += len(new)
         self._counts.changed += len(changed)
-        self._edges(new, changed)
-        return before
-
-    def _packed(self, records: Sequence[ModelRecord]) -> dict[str, tuple[ModelRecord, bytes, LicenseRow]]:
-        packed: dict[str, tuple[ModelRecord, bytes, LicenseRow]] = {}
-        for record in records:
-            try:
-                encoding.validated(record)
-                license = license_row(record)
-                if license.id != record.license:
-                    record = encoding.with_license(record, license.id)
-                doc = encoding.pack(record)
-            except InvalidRecord as refusal:
-                self._counts.refused.append(refusal)
-                continue
-            key = key_of(record.id)
-            if key in packed:  # given twice: the later one stands
-                self._counts.unchanged += 1
-            packed[key] = (record, doc, license)
-        return packed
+        return {**{pk: old for pk, (_, old) in changed.items()}, **dict.fromkeys(new)}
 
     def _licenses(self, rows: set[LicenseRow]) -> dict[LicenseRow, int]:
         """The keys of license rows; those that are new or answer differently are written."""
@@ -210,76 +276,69 @@ class _Batch:
             known = {LicenseRow(*row): pk for pk, *row in self._connection.rows(read)}
         return {row: known[row] for row in rows}
 
-    def _known(self, keys: Iterable[str]) -> dict[str, tuple[int, Stored]]:
-        found: dict[str, tuple[int, Stored]] = {}
-        for part in chunks(list(keys)):
-            sql = f"SELECT key, pk, doc, license FROM models WHERE key IN ({marks(part)})"  # noqa: S608  # marks
-            for key, pk, doc, license in self._connection.rows(sql, part):
-                found[key] = (pk, Stored(bytes(doc), license))
+    def _known(self, hashes: Sequence[int]) -> dict[int, list[tuple[int, Stored]]]:
+        found: dict[int, list[tuple[int, Stored]]] = {}
+        for part in chunks(hashes):
+            sql = f"SELECT hash, pk, doc, license FROM models WHERE hash IN ({marks(part)})"  # noqa: S608  # marks
+            for hash, pk, doc, license in self._connection.rows(sql, part):
+                found.setdefault(hash, []).append((pk, Stored(bytes(doc), license)))
         return found
 
-    def _keys(self, keys: Sequence[str]) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for part in chunks(keys):
-            sql = f"SELECT key, pk FROM models WHERE key IN ({marks(part)})"  # noqa: S608  # marks
-            found.update(self._connection.rows(sql, part))
-        return found
-
-    def _insert(self, new: Sequence[tuple[str, ModelRecord, bytes, int]]) -> None:
+    def _insert(self, new: dict[int, _Prepared], licenses: dict[LicenseRow, int]) -> None:
         self._connection.insert(
             "models",
-            ("key", *_COLUMNS),
-            [(key, *_values(record, doc, license)) for key, record, doc, license in new],
+            ("pk", *_COLUMNS),
+            [(pk, *_values(each, licenses[each.license])) for pk, each in new.items()],
         )
+        self._add_kin([(pk, each.record) for pk, each in new.items()])
 
-    def _update(
-        self, changed: Sequence[tuple[int, ModelRecord, bytes, int]], before: dict[int, Stored | None]
-    ) -> None:
+    def _update(self, changed: dict[int, tuple[_Prepared, Stored]], licenses: dict[LicenseRow, int]) -> None:
         assignments = ", ".join(f"{column} = ?" for column in _COLUMNS)
         self._connection.many(
             f"UPDATE models SET {assignments} WHERE pk = ?",  # noqa: S608  # names
-            [(*_values(record, doc, license), pk) for pk, record, doc, license in changed],
+            [(*_values(each, licenses[each.license]), pk) for pk, (each, _) in changed.items()],
         )
+        old_edges: list[tuple[int, int]] = []
         events = []
-        for pk, record, _, _ in changed:
-            old = before[pk]
-            assert old is not None
-            events += [
-                (self._at, key_of(record.id), *event)
-                for event in differences(encoding.unpack(old.doc), record)
-            ]
+        for pk, (each, stored) in changed.items():
+            old = encoding.unpack(stored.doc)
+            old_edges += [(base, pk) for base in _edges(old)]
+            events += [(self._at, each.key, *event) for event in differences(old, each.record)]
         self._connection.insert("history", ("at", "subject", "field", "old", "new"), events)
+        self._connection.many("DELETE FROM lineage WHERE base = ? AND model = ?", old_edges)
+        self._add_kin([(pk, each.record) for pk, (each, _) in changed.items()])
 
-    def _edges(
-        self,
-        new: Sequence[tuple[str, ModelRecord, bytes, int]],
-        changed: Sequence[tuple[int, ModelRecord, bytes, int]],
-    ) -> None:
+    def _add_kin(self, stored: Sequence[tuple[int, ModelRecord]]) -> None:
         """Lineage and revisions of what was stored."""
-        having = [(key, record) for key, record, *_ in new if record.base_models or record.revision]
-        keys = self._keys([key for key, _ in having])
-        rows = [(keys[key], record) for key, record in having]
-        rows += [(pk, record) for pk, record, *_ in changed]
-        self._connection.many("DELETE FROM lineage WHERE model = ?", [(pk,) for pk, *_ in changed])
-        edges = {(key_of(base.id)[:500], pk): base.relation
-                 for pk, record in rows for base in record.base_models}  # fmt: skip
-        self._connection.insert(
-            "lineage",
-            ("base", "model", "relation"),
-            [(*edge, relation) for edge, relation in sorted(edges.items())],
-        )
+        edges = sorted((base, pk, relation) for pk, record in stored if record.base_models
+                       for base, relation in _edges(record).items())  # fmt: skip
+        self._connection.insert("lineage", ("base", "model", "relation"), edges)
         self._connection.many(
             "INSERT INTO revisions (model, revision, first_seen) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            [(pk, record.revision, self._at) for pk, record in rows if record.revision],
+            [(pk, record.revision, self._at) for pk, record in stored if record.revision],
         )
 
 
-_COLUMNS = ("source", "license", "downloads", "likes", "updated", "parameters", "gone", "doc")
+def _same(each: _Prepared, known: Iterable[tuple[int, Stored]]) -> tuple[int, Stored] | None:
+    """Which of the stored models of a hash it is."""
+    for pk, stored in known:
+        if stored.doc == each.doc or key_in(stored.doc) == each.key:
+            return pk, stored
+    return None
 
 
-def _values(record: ModelRecord, doc: bytes, license: int) -> tuple[object, ...]:
-    return (record.source, license, record.downloads, record.likes, encoding.epoch(record.updated),
-            record.parameters, record.gone, doc)  # fmt: skip
+def _edges(record: ModelRecord) -> dict[int, str | None]:
+    """Hash of a base -> relation."""
+    return {hash_of(base.id): base.relation for base in record.base_models}
+
+
+_COLUMNS = ("hash", "license", "downloads", "likes", "updated", "parameters", "doc")
+
+
+def _values(each: _Prepared, license: int) -> tuple[object, ...]:
+    record = each.record
+    return (each.hash, license, record.downloads, record.likes, encoding.epoch(record.updated),
+            record.parameters, each.doc)  # fmt: skip
 
 
 def differences(old: ModelRecord, new: ModelRecord) -> Iterator[tuple[str, str | None, str | None]]:
@@ -305,32 +364,27 @@ def _batched(records: Iterator[ModelRecord], size: int) -> Iterator[list[ModelRe
         yield batch
 
 
-def _chain(*parts: list[ModelRecord] | Iterator[list[ModelRecord]]) -> Iterator[list[ModelRecord]]:
-    for part in parts:
-        if isinstance(part, list):
-            yield part
-        else:
-            yield from part
-
-
-def delete(connection: Connection, keys: Sequence[str]) -> int:
+def delete(connection: Connection, ids: Sequence[str]) -> int:
     """Take models out, with their lineage and revisions; their history stays."""
     with connection.write():
         before: dict[int, Stored | None] = {}
-        for part in chunks(keys):
-            sql = f"SELECT pk, doc, license FROM models WHERE key IN ({marks(part)})"  # noqa: S608  # marks
-            before.update(
-                (pk, Stored(bytes(doc), license)) for pk, doc, license in connection.rows(sql, part)
-            )
+        edges: list[tuple[int, int]] = []
+        for id in ids:
+            rows = connection.rows("SELECT pk, doc, license FROM models WHERE hash = ?", (hash_of(id),))
+            for pk, doc, license in rows:
+                if key_in(doc) == key_of(id):
+                    before[pk] = Stored(bytes(doc), license)
+                    edges += [(base, pk) for base in _edges(encoding.unpack(doc))]
         slots = index.slots_of(connection, before)
+        connection.many("DELETE FROM lineage WHERE base = ? AND model = ?", edges)
         connection.many("DELETE FROM models WHERE pk = ?", [(pk,) for pk in before])
         index.apply(connection, before, slots)
     return len(before)
 
 
-def renew(connection: Connection, progress: index.Progress | None) -> int:
+def renew(connection: Connection, progress: Progress | None) -> int:
     """Lay the index out anew."""
-    with connection.write():
-        counted = index.renew(connection, progress)
+    with _Crew() as crew, connection.write():
+        counted = layout.renew(connection, progress, crew.call())
         unfinished.clear(connection)
     return counted

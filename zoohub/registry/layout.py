@@ -1,0 +1,119 @@
+"""Laying the whole search index out anew: every model ranked by popularity, the sets of slots built by segment.
+
+Segments are independent of one another, so helpers build them side by side. A helper reads the models through a
+connection of its own; the caller holds the write lock, so what it reads does not change.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING, TypeAlias
+
+from zoohub.registry import bitmap
+from zoohub.registry.database import Connection
+from zoohub.registry.encoding import LIKES_RANGE, unpack_dict
+from zoohub.registry.index import GAP, chunks, licenses, marks, set_meta
+from zoohub.registry.tokens import VERSION, Unit, index_units
+
+if TYPE_CHECKING:
+    from zoohub.registry.helpers import Helpers
+
+Progress: TypeAlias = Callable[[int], None]
+Licenses: TypeAlias = dict[int, tuple[str, list[str]]]
+
+_POPULARITY = f"(coalesce(downloads, -1) + 1) * {LIKES_RANGE} + coalesce(likes, -1) + 1"
+_MANY = 64  # models with a unit, from which on its slots are merged as bits
+
+
+def renew(connection: Connection, progress: Progress | None = None, helpers: Helpers | None = None) -> int:
+    """Rank all models by popularity and index them anew; returns how many.
+
+    Args:
+        connection: inside a write transaction in which no model was written yet, where there are helpers.
+        progress: is told how many are indexed.
+        helpers: build segments side by side.
+    """
+    connection.run("DELETE FROM postings")
+    connection.run("DELETE FROM ranking")
+    connection.run(
+        f"INSERT INTO ranking (slot, model, popularity) SELECT n + n / {GAP}, pk, popularity FROM ("  # noqa: S608  # no input
+        f"SELECT pk, {_POPULARITY} AS popularity, row_number() OVER (ORDER BY {_POPULARITY} DESC, pk) - 1 AS n "
+        "FROM models) AS ranked"
+    )
+    indexed = 0
+    known = licenses(connection)
+    segments = list(_segments(connection))
+    if helpers:
+        built = helpers.map(
+            "segment", ((connection.url, known, models, offsets) for _, models, offsets in segments)
+        )
+    else:
+        built = (_segment_rows(connection, known, models, offsets) for _, models, offsets in segments)
+    for (number, models, _), rows in zip(segments, built, strict=True):
+        connection.insert("postings", ("segment", "token", "slots"), ((number, *row) for row in rows))
+        indexed += len(models) // 8
+        if progress:
+            progress(indexed)
+    set_meta(connection, "index", VERSION)
+    return indexed
+
+
+def _segments(connection: Connection) -> Iterator[tuple[int, bytes, bytes]]:
+    """(number, keys of its models, their slots within it) of each segment; packed as 64 and 16 bits."""
+    ranked = connection.stream("SELECT slot, model FROM ranking ORDER BY slot")
+    for number, rows in groupby(ranked, key=lambda row: row[0] // bitmap.SLOTS):
+        models, offsets = array("q"), array("H")
+        for slot, model in rows:
+            models.append(model)
+            offsets.append(slot % bitmap.SLOTS)
+        yield number, models.tobytes(), offsets.tobytes()
+
+
+def segment_rows(url: str, known: Licenses, models: bytes, offsets: bytes) -> list[tuple[str, bytes]]:
+    """The rows of `postings` of one segment, read through a connection of its own: what a helper does."""
+    connection = Connection(url)
+    try:
+        return _segment_rows(connection, known, models, offsets)
+    finally:
+        connection.close()
+
+
+def _segment_rows(
+    connection: Connection, known: Licenses, models: bytes, offsets: bytes
+) -> list[tuple[str, bytes]]:
+    """(token, packed slots) of the models of a segment."""
+    having: dict[Unit, list[int]] = {}
+    places = dict(zip(array("q", models), array("H", offsets), strict=True))
+    for part in chunks(sorted(places)):
+        sql = f"SELECT pk, doc, license FROM models WHERE pk IN ({marks(part)})"  # noqa: S608  # marks
+        for pk, doc, license in connection.rows(sql, part):
+            place = places[pk]
+            for unit in index_units(unpack_dict(doc), *known[license]):
+                if unit in having:
+                    having[unit].append(place)
+                else:
+                    having[unit] = [place]
+    return _packed(having.items())
+
+
+def _packed(having: Iterable[tuple[Unit, list[int]]]) -> list[tuple[str, bytes]]:
+    """Tokens with their sets of slots, from units with theirs."""
+    few: dict[str, list[int]] = {}
+    many: dict[str, int] = {}
+    for (make, of), places in having:
+        if len(places) < _MANY:
+            for token in make(of):
+                if token in few:
+                    few[token].extend(places)
+                else:
+                    few[token] = places.copy()
+        else:
+            bits = bitmap.from_members(places)
+            for token in make(of):
+                many[token] = many.get(token, 0) | bits
+    rows = [(token, bitmap.pack(sorted(set(places)))) for token, places in few.items() if token not in many]
+    rows += [(token, bitmap.pack_int(bits | bitmap.from_members(few.get(token, ()))))
+             for token, bits in many.items()]  # fmt: skip
+    return sorted(rows)

@@ -1,0 +1,31 @@
+"""Looking models up by their id: the hash finds them, the id in the document decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zoohub.registry.database import Connection
+from zoohub.registry.encoding import hash_of, key_in, key_of
+from zoohub.registry.index import chunks, marks
+
+
+def docs(connection: Connection, ids: Sequence[str]) -> dict[str, bytes]:
+    """Key (see `key_of`) -> stored document, of those ids that are registered."""
+    sought = {hash_of(id): key_of(id) for id in ids}
+    found: dict[str, bytes] = {}
+    for part in chunks(list(sought)):
+        sql = f"SELECT hash, doc FROM models WHERE hash IN ({marks(part)})"  # noqa: S608  # marks
+        for hash, doc in connection.rows(sql, part):
+            if key_in(doc) == sought[hash]:
+                found[sought[hash]] = doc
+    return found
+
+
+def doc(connection: Connection, id: str) -> bytes | None:
+    """The stored document of exactly this id."""
+    return docs(connection, [id]).get(key_of(id))
+
+
+def exists(connection: Connection, id: str) -> bool:
+    """Whether a model of exactly this id is registered."""
+    return doc(connection, id) is not None
