@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 SLOTS = 1 << 16  # of a segment
 _BYTES = SLOTS // 8
-_FEW = 128  # up to here 16-bit numbers are smaller and as fast
+FEW = 128  # up to here 16-bit numbers are smaller and as fast
 _CROWD = 8192  # from here deflating no longer pays
 
 FULL = (1 << SLOTS) - 1
@@ -22,7 +22,7 @@ FULL = (1 << SLOTS) - 1
 def pack(slots: Iterable[int]) -> bytes:
     """Pack distinct slots (0 to 65,535)."""
     numbers = slots if isinstance(slots, list | tuple) else list(slots)
-    if len(numbers) <= _FEW:
+    if len(numbers) <= FEW:
         few = array("H", numbers)
         if sys.byteorder == "big":
             few.byteswap()
@@ -36,7 +36,7 @@ def pack(slots: Iterable[int]) -> bytes:
 def pack_int(bits: int) -> bytes:
     """Pack a set that is an integer."""
     count = bits.bit_count()
-    if count <= _FEW:
+    if count <= FEW:
         return pack(list(members(bits)))
     return _pack_bits(bits.to_bytes(_BYTES, "little"), count)
 
@@ -51,7 +51,7 @@ def _pack_bits(bits: bytes, count: int) -> bytes:
 
 def is_few(packed: bytes) -> bool:
     """Whether a packed set is a short list, which `numbers` reads."""
-    return len(packed) <= 2 * _FEW and len(packed) % 2 == 0
+    return len(packed) <= 2 * FEW and len(packed) % 2 == 0
 
 
 def numbers(packed: bytes) -> array[int]:

@@ -25,6 +25,7 @@ MAX_ITEMS = 20_000  # tags, languages, datasets ... of one record
 LIKES_RANGE = 1 << 22  # popularity = (downloads + 1) * LIKES_RANGE + likes + 1, within 63 bits
 _MOST = {"parameters": 2**62, "size": 2**62, "downloads": 2**40, "likes": LIKES_RANGE - 2}
 
+_decode = json.JSONDecoder().raw_decode
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 DICTIONARY_BYTES = 1 << 14
@@ -39,16 +40,16 @@ _NESTED = {  # with what an entry must have
     "license_evidence": ("kind", str), "base_models": ("id", str), "files": ("path", str), "metrics": ("metric", str),
 }  # fmt: skip
 _PLAIN = tuple(name for name in _DEFAULTS if name not in (*_NESTED, "config"))
-_NUMBERS = tuple(_MOST)
-_TEXTS = tuple(name for name in _PLAIN if name not in (*_LISTS, *_NUMBERS, "gated"))
-_NOTHING = tuple(_DEFAULTS[name] for name in _PLAIN)
-# Read together, for speed: a bulk load passes here for every record.
-_plain, _lists, _nested, _numbers, _texts = (
-    attrgetter(*names) for names in (_PLAIN, _LISTS, _NESTED, _NUMBERS, _TEXTS)
+# name, its default, what a value must be: a text, texts, or a count up to so many; `gated` may be anything
+_TEXTS = "texts"
+_RULES: tuple[tuple[str, Any, Any], ...] = tuple(
+    (name, _DEFAULTS[name], _MOST.get(name, _TEXTS if name in _LISTS else None if name == "gated" else str))
+    for name in _PLAIN
 )
+# Read together, for speed: a bulk load passes here for every record.
+_plain, _nested = attrgetter(*_PLAIN), attrgetter(*_NESTED)
 # What nearly every hub id looks like; the parser judges the others.
 _COMMON_ID = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*/[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
-_TEXT_TYPES = {str, type(None)}
 
 
 def storable(text: str) -> str:
@@ -70,35 +71,6 @@ def hash_of(record_id: str) -> int:
 
     digest = blake2b(key_of(record_id).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
-
-
-def validated(record: ModelRecord) -> ModelRecord:
-    """`record` itself.
-
-    Raises:
-        InvalidRecord: its id is no id, or a value is of the wrong kind, impossible or too large.
-    """
-    reason = _fault(record)
-    if reason:
-        raise InvalidRecord(str(record.id)[:200], reason)
-    return record
-
-
-def _fault(record: ModelRecord) -> str | None:
-    if not set(map(type, _texts(record))) <= _TEXT_TYPES:
-        wrong = next(name for name in _TEXTS if type(getattr(record, name)) not in _TEXT_TYPES)
-        return f"{wrong} is {type(getattr(record, wrong)).__name__}, not a text"
-    for name, value in zip(_NUMBERS, _numbers(record), strict=True):
-        if value is not None and (type(value) is not int or not 0 <= value <= _MOST[name]):
-            return f"{name} is {value!r:.40}, not a possible count"
-    for name, items in zip(_LISTS, _lists(record), strict=True):
-        if items and (len(items) > MAX_ITEMS or set(map(type, items)) != {str}):
-            return f"it has {len(items)} {name}, or some that are no texts"
-    for (name, (attribute, kind)), items in zip(_NESTED.items(), _nested(record), strict=True):
-        for item in items:
-            if not isinstance(getattr(item, attribute), kind):
-                return f"an entry of {name} has no {attribute}"
-    return _identity_fault(record)
 
 
 def _identity_fault(record: ModelRecord) -> str | None:
@@ -130,10 +102,14 @@ def as_json(record: ModelRecord) -> bytes:
     """The sparse JSON of a record; it begins with the id.
 
     Raises:
-        InvalidRecord: it does not fit into JSON (lone surrogates, infinite numbers) or is larger than `MAX_DOC`.
+        InvalidRecord: its id is no id, a value is of the wrong kind, impossible or too large, it does not fit into JSON
+            (lone surrogates, infinite numbers), or is larger than `MAX_DOC`.
     """
+    if fault := _identity_fault(record):
+        raise InvalidRecord(str(record.id)[:200], fault)
+    stated = _sparse(record)
     try:
-        text = _encode(_sparse(record)).encode()
+        text = _encode(stated).encode()
     except (ValueError, TypeError) as error:
         raise InvalidRecord(record.id, f"it cannot be stored: {error}") from error
     if len(text) > MAX_DOC:
@@ -163,18 +139,35 @@ def _dictionary() -> bytes:
 
 
 def _sparse(record: ModelRecord) -> dict[str, Any]:
+    """What a record states, checked."""
     data: dict[str, Any] = {"id": record.id}
-    for name, value, nothing in zip(_PLAIN, _plain(record), _NOTHING, strict=True):
-        if value is not None and value != nothing:
-            data[name] = value  # noqa: PERF403 - goes on below
-    for name, items in zip(_NESTED, _nested(record), strict=True):
+    for value, (name, nothing, rule) in zip(_plain(record), _RULES, strict=True):
+        if value is None or value == nothing:
+            continue
+        if type(value) is not rule and (fault := _value_fault(name, value, rule)):
+            raise InvalidRecord(record.id, fault)
+        data[name] = value
+    for items, (name, (attribute, kind)) in zip(_nested(record), _NESTED.items(), strict=True):
         if items:
+            if not all(isinstance(getattr(item, attribute), kind) for item in items):
+                raise InvalidRecord(record.id, f"an entry of {name} has no {attribute}")
             data[name] = [_stated(item) for item in items]
     if record.config:
         data["config"] = dict(record.config)
     if data.get("name") == record.id.rsplit("/", 1)[-1]:
         del data["name"]
     return data
+
+
+def _value_fault(name: str, value: Any, rule: Any) -> str | None:
+    """What is wrong with a value that is not of the type that its rule names."""
+    if rule is str:
+        return f"{name} is {type(value).__name__}, not a text"
+    if rule is _TEXTS:
+        right = len(value) <= MAX_ITEMS and set(map(type, value)) == {str}
+        return None if right else f"it has {len(value)} {name}, or some that are no texts"
+    right = rule is None or (type(value) is int and 0 <= value <= rule)
+    return None if right else f"{name} is {value!r:.40}, not a possible count"
 
 
 def _stated(item: Any) -> dict[str, Any]:
@@ -188,7 +181,8 @@ def unpack(doc: bytes) -> ModelRecord:
 
 def unpack_dict(doc: bytes) -> Mapping[str, Any]:
     """The sparse dict of a document."""
-    data: dict[str, Any] = json.loads(_inflated(doc))
+    data: dict[str, Any]
+    data, _ = _decode(_inflated(doc).decode())
     return data
 
 

@@ -15,12 +15,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any as Value
 
 from zoohub import tasks
 from zoohub.registry.plan import All, Any, Candidate, Checked, Has, Node, Not, prefix
-from zoohub.registry.tokens import facet, grams, is_cjk, pair_token, split
+from zoohub.registry.tokens import facet, grams, is_cjk, pair_tokens, split
 
 MAX_WORDS = 32  # of a search; more are left out
 _ITEM = re.compile(
@@ -137,7 +136,7 @@ def _phrase(parts: tuple[str, ...]) -> Node:
     if len(parts) == 1:
         return _term(parts[0]) if is_cjk(parts[0]) else _word(parts[0])
     words = [_term(part) if is_cjk(part) else _word(part) for part in parts]
-    likely = All((*words, *(Has(pair_token(*pair)) for pair in pairwise(parts))))
+    likely = All((*words, *map(Has, pair_tokens(parts))))
     return Checked(likely, partial(_holds_phrase, parts))
 
 

@@ -7,15 +7,17 @@ connection of its own; the caller holds the write lock, so what it reads does no
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
-from typing import TYPE_CHECKING, TypeAlias
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zoohub.registry import bitmap
 from zoohub.registry.database import Connection
 from zoohub.registry.encoding import LIKES_RANGE, unpack_dict
 from zoohub.registry.index import GAP, chunks, licenses, marks, set_meta
-from zoohub.registry.tokens import VERSION, Unit, index_units
+from zoohub.registry.tokens import VERSION, Maker, index_units
 
 if TYPE_CHECKING:
     from zoohub.registry.helpers import Helpers
@@ -24,7 +26,6 @@ Progress: TypeAlias = Callable[[int], None]
 Licenses: TypeAlias = dict[int, tuple[str, list[str]]]
 
 _POPULARITY = f"(coalesce(downloads, -1) + 1) * {LIKES_RANGE} + coalesce(likes, -1) + 1"
-_MANY = 64  # models with a unit, from which on its slots are merged as bits
 
 
 def renew(connection: Connection, progress: Progress | None = None, helpers: Helpers | None = None) -> int:
@@ -84,36 +85,55 @@ def _segment_rows(
     connection: Connection, known: Licenses, models: bytes, offsets: bytes
 ) -> list[tuple[str, bytes]]:
     """(token, packed slots) of the models of a segment."""
-    having: dict[Unit, list[int]] = {}
+    having: dict[Maker, dict[Any, list[int]]] = defaultdict(dict)
     places = dict(zip(array("q", models), array("H", offsets), strict=True))
-    for part in chunks(sorted(places)):
+    for part in chunks(list(places)):
         sql = f"SELECT pk, doc, license FROM models WHERE pk IN ({marks(part)})"  # noqa: S608  # marks
-        for pk, doc, license in connection.rows(sql, part):
-            place = places[pk]
-            for unit in index_units(unpack_dict(doc), *known[license]):
-                if unit in having:
-                    having[unit].append(place)
-                else:
-                    having[unit] = [place]
-    return _packed(having.items())
+        docs = {places[pk]: (doc, license) for pk, doc, license in connection.rows(sql, part)}
+        for place, (doc, license) in sorted(docs.items()):
+            for make, facts in index_units(unpack_dict(doc), *known[license]):
+                group = having[make]
+                for fact in facts:
+                    having_it = group.get(fact)
+                    if having_it is None:
+                        group[fact] = [place]
+                    elif having_it[-1] != place:
+                        having_it.append(place)
+    return _packed(having)
 
 
-def _packed(having: Iterable[tuple[Unit, list[int]]]) -> list[tuple[str, bytes]]:
-    """Tokens with their sets of slots, from units with theirs."""
-    few: dict[str, list[int]] = {}
+def _packed(having: Mapping[Maker, Mapping[Any, list[int]]]) -> list[tuple[str, bytes]]:
+    """Tokens with their sets of slots, from facts with theirs (ascending)."""
+    few: dict[str, list[list[int]]] = {}
     many: dict[str, int] = {}
-    for (make, of), places in having:
-        if len(places) < _MANY:
-            for token in make(of):
-                if token in few:
-                    few[token].extend(places)
-                else:
-                    few[token] = places.copy()
+    for make, group in having.items():
+        for fact, places in group.items():
+            if len(places) <= bitmap.FEW:
+                for token in make(fact):
+                    if token in few:
+                        few[token].append(places)
+                    else:
+                        few[token] = [places]
+            else:
+                bits = _bits([places])
+                for token in make(fact):
+                    many[token] = many.get(token, 0) | bits
+    rows = [(token, bitmap.pack_int(bits | _bits(few.pop(token, [])))) for token, bits in many.items()]
+    for token, lists in few.items():
+        if len(lists) == 1:
+            rows.append((token, bitmap.pack(lists[0])))
+        elif sum(map(len, lists)) <= bitmap.FEW:
+            rows.append((token, bitmap.pack(list(dict.fromkeys(sorted(chain(*lists)))))))
         else:
-            bits = bitmap.from_members(places)
-            for token in make(of):
-                many[token] = many.get(token, 0) | bits
-    rows = [(token, bitmap.pack(sorted(set(places)))) for token, places in few.items() if token not in many]
-    rows += [(token, bitmap.pack_int(bits | bitmap.from_members(few.get(token, ()))))
-             for token, bits in many.items()]  # fmt: skip
-    return sorted(rows)
+            rows.append((token, bitmap.pack_int(_bits(lists))))
+    rows.sort(key=itemgetter(0))
+    return rows
+
+
+def _bits(lists: list[list[int]]) -> int:
+    """The union of some lists of slots."""
+    import numpy  # for bulk work only: a search does without
+
+    flags = numpy.zeros(bitmap.SLOTS, numpy.bool_)
+    flags[list(chain(*lists))] = True
+    return int.from_bytes(numpy.packbits(flags, bitorder="little").tobytes(), "little")

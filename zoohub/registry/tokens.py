@@ -13,8 +13,8 @@
 | `month:YYYYMM` | month of the last update (UTC); `day:YYYYMMDD`, `hour:YYYYMMDDHH` |
 | `likes:NNNNNN` | likes: exactly where they are few, beyond in steps of an eighth    |
 
-A record is read into units first, which repeat from record to record: a unit is a function and its argument, and
-gives some tokens. Laying out an index handles each unit once, however many models have it.
+Records share most of their facts (a tag, a word of the name). Laying out an index gathers who has which fact, and
+makes tokens of each fact once.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import pairwise
 from math import log2
 from typing import Any, TypeAlias
 from zlib import crc32
@@ -119,9 +120,18 @@ def likes_token(likes: int) -> str:
     return f"likes:{likes >> shift << shift:07}"
 
 
-def pair_token(first: str, second: str) -> str:
-    """The token of two words in a row; other pairs share it."""
-    return f"#{crc32(f'{first} {second}'.encode()) & 0xFFF:03x}"
+def pair_tokens(words: Sequence[str]) -> list[str]:
+    """The tokens of each two words in a row; other pairs share them."""
+    numbers = [_word_number(word) for word in words]
+    return [_PAIRS[(first * 31 + second) & 0xFFF] for first, second in pairwise(numbers)]
+
+
+_PAIRS = [f"#{number:03x}" for number in range(1 << 12)]
+
+
+@lru_cache(maxsize=1 << 15)
+def _word_number(word: str) -> int:
+    return crc32(word.encode()) >> 8
 
 
 @lru_cache(maxsize=1 << 12)
@@ -133,41 +143,52 @@ def date_tokens(updated: str | None) -> tuple[str, ...]:
     return tuple(f"{datetime.fromtimestamp(seconds, UTC):month:%Y%m day:%Y%m%d hour:%Y%m%d%H}".split())
 
 
-Unit: TypeAlias = tuple[Callable[[Any], Iterable[str]], Any]
+Maker: TypeAlias = Callable[[Any], Iterable[str]]
 
 
 def index_tokens(doc: Mapping[str, Any], license_id: str, groups: Sequence[str] = ()) -> set[str]:
     """All tokens of a record's sparse dict; `groups` are the license groups that it is known to be in."""
-    return {token for make, of in index_units(doc, license_id, groups) for token in make(of)}
+    units = index_units(doc, license_id, groups)
+    return {token for make, facts in units for fact in facts for token in make(fact)}
 
 
-def index_units(doc: Mapping[str, Any], license_id: str, groups: Sequence[str] = ()) -> list[Unit]:
-    """What the tokens of a record are made of; see `index_tokens`."""
+def index_units(
+    doc: Mapping[str, Any], license_id: str, groups: Sequence[str] = ()
+) -> list[tuple[Maker, Sequence[Any]]]:
+    """The facts that the tokens of a record are made of, with what makes tokens of each; see `index_tokens`."""
     get = doc.get
-    author, tags, updated = get("author"), get("tags", ()), get("updated")
-    units: list[Unit] = [(_author_tokens, author), (date_tokens, _to_the_hour(updated)),
-                         (_params_tokens, get("parameters")), (_likes_tokens, get("likes"))]  # fmt: skip
-    units += _name_units(doc)
-    units += [(_tag_tokens, tag) for tag in tags[:MAX_WORDS]]
-    units += [(_dataset_tokens, dataset) for dataset in get("datasets", ())]
-    units += [(_base_tokens, (base["id"], base.get("relation"))) for base in get("base_models", ())]
+    namespace, _, own = doc["id"].rpartition("/")
+    words = split(own)
+    pairs = pair_tokens([*_last_word(namespace), *words])  # phrases may reach from the author into the name
+    if name := get("name"):
+        words = split(name)
+        pairs += pair_tokens(words)
+    tags = get("tags", ())
+    units: list[tuple[Maker, Sequence[Any]]] = [
+        (_name_tokens, words),
+        (_itself, pairs),
+        (_tag_tokens, tags[:MAX_WORDS]),
+        (_author_tokens, (get("author"),)),
+        (date_tokens, (_to_the_hour(get("updated")),)),
+        (_params_tokens, (get("parameters"),)),
+        (_likes_tokens, (get("likes"),)),
+        (_shared_tokens, ((
+            tuple(get("tasks", ())), tuple(get("languages", ())), tuple(get("formats", ())), get("library"),
+            get("source"), get("gated"), get("gone") is not None, license_id, tuple(groups),
+        ),)),
+    ]  # fmt: skip
+    if datasets := get("datasets"):
+        units.append((_dataset_tokens, datasets))
+    if bases := get("base_models"):
+        units.append((_base_tokens, [(base["id"], base.get("relation")) for base in bases]))
     if (description := get("description")) and len(tags) < MAX_WORDS:
-        units.append((_description_tokens, (description, MAX_WORDS - len(tags))))
-    units.append((_shared_tokens, (
-        tuple(get("tasks", ())), tuple(get("languages", ())), tuple(get("formats", ())), get("library"), get("source"),
-        get("gated"), get("gone") is not None, license_id, tuple(groups),
-    )))  # fmt: skip
+        units.append((_description_tokens, ((description, MAX_WORDS - len(tags)),)))
     return units
 
 
-def _name_units(doc: Mapping[str, Any]) -> list[Unit]:
-    words = split(name) if (name := doc.get("name")) else split(doc["id"].rpartition("/")[2])
-    whole = split(doc["id"])  # phrases may reach from the author into the name
-    units: list[Unit] = [(_name_tokens, word) for word in words]
-    units += [(_itself, pair) for pair in map(pair_token, whole, whole[1:])]
-    if name:
-        units += [(_itself, pair) for pair in map(pair_token, words, words[1:])]
-    return units
+@lru_cache(maxsize=1 << 14)
+def _last_word(namespace: str) -> tuple[str, ...]:
+    return tuple(split(namespace)[-1:])
 
 
 def _itself(token: str) -> tuple[str]:
@@ -187,7 +208,7 @@ def _author_tokens(author: str | None) -> tuple[str, ...]:
     return (
         facet("author", author),
         *parts,
-        *_pairs(parts),
+        *pair_tokens(parts),
         *(gram for word in parts for gram in grams(word)),
     )
 
@@ -211,16 +232,12 @@ def _description_tokens(described: tuple[str, int]) -> Iterable[str]:
 
 
 def _word_tokens(parts: Sequence[str]) -> Iterable[str]:
-    yield from _pairs(parts)
+    yield from pair_tokens(parts)
     for part in parts:
         yield part[:64]
         if is_cjk(part):
             yield from part
             yield from grams(part)
-
-
-def _pairs(parts: Sequence[str]) -> Iterable[str]:
-    return map(pair_token, parts, parts[1:])
 
 
 def _dataset_tokens(dataset: str) -> tuple[str]:
