@@ -199,24 +199,25 @@ class ModelRecord:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ModelRecord:
         """The inverse of `to_dict`, sparse or not. An unknown key is a TypeError."""
-        known = {f.name for f in fields(cls)}
-        if unknown := set(data) - known:
-            raise TypeError(f"unknown keys in a model record: {', '.join(sorted(unknown))}")
+        if not data.keys() <= _FIELDS:
+            raise TypeError(f"unknown keys in a model record: {', '.join(sorted(set(data) - _FIELDS))}")
         values: dict[str, Any] = dict(data)
-        for key, kind in _NESTED.items():
-            values[key] = tuple(_build(kind, item) for item in values.get(key) or ())
-        for key in _LISTS:
-            values[key] = tuple(values.get(key) or ())
+        for key, value in data.items():
+            if key in _LISTS:
+                values[key] = tuple(value or ())
+            elif key in _NESTED:
+                values[key] = tuple(_build(_NESTED[key], item) for item in value or ())
         return cls(**values)
 
 
+_FIELDS = frozenset(f.name for f in fields(ModelRecord))
 _NESTED: dict[str, type] = {
     "license_evidence": LicenseEvidence,
     "base_models": BaseModel,
     "files": ModelFile,
     "metrics": Metric,
 }
-_LISTS = ("tasks", "languages", "datasets", "formats", "tags", "mirrors")
+_LISTS = frozenset(("tasks", "languages", "datasets", "formats", "tags", "mirrors"))
 
 
 def _build(kind: type, item: Any) -> Any:

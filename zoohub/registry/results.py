@@ -26,7 +26,7 @@ from zoohub.registry.tokens import split
 
 PAGE = 100
 _RESCORED = 300  # the most popular models with the words in their name are ordered by how well they fit
-_DOUBTS = 5_000  # so many doubtful models are looked at for a count; beyond, they count as they seem
+_DOUBTS = 2_000  # so many doubtful models are looked at for a count; beyond, they count as they seem
 
 
 T = TypeVar("T")
@@ -217,8 +217,8 @@ def _matching(connection: Connection, plan: Node) -> Iterator[tuple[int, int]]:
     for segment in segments(connection, plan, 0):
         sure, maybe = plan.sets(segment)
         doubtful = maybe & ~sure
-        if doubtful and looked < _DOUBTS:
-            looked += doubtful.bit_count()
+        looked += doubtful.bit_count()
+        if doubtful and looked <= _DOUBTS:
             base = segment.number * bitmap.SLOTS
             true = checked(connection, plan, segment, bitmap.members(doubtful), 500)
             yield segment.number, sure | bitmap.from_members(slot - base for slot in true)
