@@ -161,7 +161,8 @@ def test_results_while_typing_and_filters(browser: Any, filled: Server) -> None:
         playwright.expect(page.locator(".models > li")).to_have_count(1)
         assert "task=text-classification" in page.url
         page.reload()
-        assert page.locator(".models > li h3").inner_text() == "web/mood"
+        assert page.locator(".models > li h3 a").inner_text() == "web/mood"
+        assert page.locator(".models > li h3 .chip").inner_text() == "on this hub"
 
 
 def test_search_without_javascript(browser: Any, filled: Server) -> None:
