@@ -75,7 +75,7 @@ def test_private_models_are_found_by_their_own_only(start: Starter) -> None:
     assert [item.id for item in server.user("eve").list_models(search="secret")] == ["ada/secret"]
     api.update_repo_settings("ada/secret", private=True)
     assert list(server.user("eve").list_models(search="secret")) == []
-    assert "secret" not in server.ask("GET", "/search?q=secret&partial=1").body.decode()
+    assert "ada/secret" not in server.ask("GET", "/search?q=secret&partial=1").body.decode()
 
 
 def test_moving_and_deleting_reach_the_search(start: Starter) -> None:

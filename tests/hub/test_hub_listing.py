@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,30 @@ def test_an_answer_is_never_older_than_the_last_write(start: Starter) -> None:
     )  # fmt: skip
     assert done.stdout == "1\n"
     assert len(ids(server, "limit=50")) == 4
+
+
+def test_a_search_survives_the_death_of_its_process(start: Starter) -> None:
+    server = start(searchers=1)
+    server.user("ada").create_repo("ada/m")
+    assert ids(server, "limit=1") == ["ada/m"]
+    found = subprocess.run(
+        ["pgrep", "-f", f"zoohub.hub.searchers {server.hub.config.database_url}"], capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    for number in found.stdout.split():
+        os.kill(int(number), signal.SIGKILL)
+    assert [ids(server, f"limit={number}") for number in range(2, 8)] == [["ada/m"]] * 6
+
+
+def test_many_searches_at_once_each_get_their_own_answer(start: Starter) -> None:
+    server = start()
+    server.hub.registry.add(
+        ModelRecord(f"a/m{number}", author="a", tags=("@hosted", f"t{number}"), origin="zoohub://here")
+        for number in range(40)
+    )
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda number: ids(server, f"filter=t{number % 40}&x={number}"), range(200)))
+    assert found == [[f"a/m{number % 40}"] for number in range(200)]
 
 
 def test_what_is_private_is_in_no_kept_answer(start: Starter) -> None:

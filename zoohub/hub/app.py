@@ -8,7 +8,7 @@ import errno
 import itertools
 from collections.abc import AsyncIterator
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -25,6 +25,7 @@ from zoohub.hub.errors import Refusal
 from zoohub.hub.limits import LoginGuard, RateLimit
 from zoohub.hub.middleware import EncodedSlashes, Metrics, Observe, log
 from zoohub.hub.openapi import describe, unique_id
+from zoohub.hub.searchers import Searchers
 from zoohub.hub.service import Hub
 from zoohub.hub.shortcuts import Shortcuts
 from zoohub.hub.web import account, models, search, tools
@@ -32,6 +33,7 @@ from zoohub.hub.web.render import View
 
 FLUSH_EVERY = 10.0
 CATCH_UP_TURNS = 30
+WORDS_TURNS = 60
 DISK_FULL = "The hub's disk is full. Try again when its administrator has made room."
 SHORTCUTS = [
     ("GET", "/api/models", listing.listing),
@@ -58,8 +60,6 @@ def create_app(config: Config, hub: Hub | None = None) -> FastAPI:
     describe(app)
     _add_error_handlers(app)
     app.state.xorbs = asyncio.Semaphore(1)
-    # A search is work for the processor: more threads than a few would only take turns at it.
-    app.state.searches = CapacityLimiter(2)
     app.state.logins = LoginGuard(config.login_rate)
     app.add_middleware(Shortcuts, routes=SHORTCUTS)
     app.add_middleware(RateLimit, limit=config.rate)
@@ -73,11 +73,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     opened = app.state.hub is None
     if opened:
         app.state.hub = await to_thread.run_sync(Hub, app.state.config)
+    app.state.searchers = Searchers(app.state.config.database_url, app.state.config.searchers)
     upkeep = asyncio.create_task(_keep_up(app.state.hub))
     try:
         yield
     finally:
         upkeep.cancel()
+        await app.state.searchers.close()
         await to_thread.run_sync(app.state.hub.close if opened else app.state.hub.flush)
 
 
@@ -86,6 +88,8 @@ async def _keep_up(hub: Hub) -> None:
     for turn in itertools.count():
         try:
             await to_thread.run_sync(hub.flush)
+            if turn % WORDS_TURNS == 0:
+                await to_thread.run_sync(hub.words.renew)
             if turn % CATCH_UP_TURNS == 0 and (lost := await to_thread.run_sync(hub.catch_up)):
                 log.warning("%d models of this hub had to be indexed anew", lost)
         except (DBAPIError, ZooError):

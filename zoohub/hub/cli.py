@@ -293,7 +293,7 @@ def log(limit: int, config_file: Path | None) -> None:
     """Who wrote what, the newest first, one JSON object a line."""
     from sqlalchemy import select
 
-    from zoohub.hub.facts import iso
+    from zoohub.hub.modelfacts import iso
     from zoohub.hub.tables import log as table
 
     with _hub(config_file) as opened, opened.db.read() as connection:

@@ -25,6 +25,7 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
+    searchers: int = 2  # processes that search, for each worker
     public_url: str = ""
     root_path: str = ""
     trusted_proxies: str = "127.0.0.1"

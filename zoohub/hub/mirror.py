@@ -7,13 +7,12 @@ after.
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import json
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from zoohub.hub import names
 from zoohub.hub.accounts import Actor, note
 from zoohub.hub.blobs import Blob
 from zoohub.hub.errors import BadRequest, NotFound, Refusal, Unavailable
+from zoohub.hub.finding import fits
 from zoohub.hub.repos import HEADS, Commit, Repo, add_commit, repo_of
 from zoohub.hub.storage import check_free
 from zoohub.hub.tables import commits, holdings, redirects, refs, repos, upstream_blobs, users
@@ -88,7 +88,7 @@ class Mirror:
 
     def allowed(self, name: str) -> bool:
         """Whether the configuration lets a repository be mirrored."""
-        return allowed(name, self.config.upstream_allow)
+        return fits(name, self.config.upstream_allow)
 
     def _due(self, connection: Connection, repo: Repo, revision: str) -> bool:
         if not repo.mirror:
@@ -248,11 +248,6 @@ class Mirror:
                 self.hub.db.insert_new(connection, upstream_blobs, {"oid": entry.oid, "sha256": sha256})
         except IntegrityError as error:
             raise Unavailable(f"{path} was removed while it was fetched") from error
-
-
-def allowed(name: str, patterns: Iterable[str]) -> bool:
-    """Whether one of the patterns, in any case, is that of a name."""
-    return any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
 
 
 def entries_of(siblings: list[Any]) -> Iterator[tuple[str, Entry | None]]:

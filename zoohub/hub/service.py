@@ -17,9 +17,10 @@ from zoohub.hub.commits import CommitRequest, Commits
 from zoohub.hub.config import Config
 from zoohub.hub.counts import Counts
 from zoohub.hub.db import Database
-from zoohub.hub.facts import HOSTED, OWN, hosted_record
+from zoohub.hub.facts import hosted_record
 from zoohub.hub.inspection import Inspector
 from zoohub.hub.mirror import Mirror
+from zoohub.hub.modelfacts import HOSTED, OWN
 from zoohub.hub.repos import HEADS, Repo, Repos, repo_of
 from zoohub.hub.signing import Signer
 from zoohub.hub.storage import FolderStorage, Incoming, Storage, open_storage
@@ -139,7 +140,9 @@ class Hub:
         if repo.private:
             self.registry.delete([repo.name])
         else:
-            self.registry.add([hosted_record(repo, head)])
+            record = hosted_record(repo, head)
+            self.registry.add([record])
+            self.words.learn(record.library)
         self.counts.forget()
 
     def catch_up(self) -> int:

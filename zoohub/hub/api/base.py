@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Request
 
 from zoohub.hub.accounts import NOBODY, Actor
@@ -159,9 +159,9 @@ def on_repo(
     return register
 
 
-async def run(function: Callable[..., T], *args: Any, limiter: CapacityLimiter | None = None) -> T:
-    """Call a function in a worker thread; of those with the same limiter only so many at once."""
-    return await to_thread.run_sync(function, *args, limiter=limiter)
+async def run(function: Callable[..., T], *args: Any) -> T:
+    """Call a function in a worker thread."""
+    return await to_thread.run_sync(function, *args)
 
 
 def text(data: dict[str, Any], key: str, default: str | None = None) -> str:

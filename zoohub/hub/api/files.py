@@ -24,7 +24,7 @@ from zoohub.hub.api.base import (
 )
 from zoohub.hub.blobs import Blob, Piece
 from zoohub.hub.errors import BadRequest, EntryNotFound
-from zoohub.hub.facts import iso
+from zoohub.hub.modelfacts import iso
 from zoohub.hub.repos import HEADS, PULLS, TAGS, Commit, Repo
 from zoohub.hub.trees import Entry, Trees, lfs_pointer
 

@@ -8,36 +8,30 @@ put before them for those who may see them. Datasets are few and are looked thro
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Response
 from sqlalchemy import select, tuple_
 
-from zoohub.errors import UnknownLicense, UnknownTask
 from zoohub.hub.accounts import Actor
 from zoohub.hub.api.base import Ask, Asked, flag, integer, next_page, run
 from zoohub.hub.api.repos import expand_keys
 from zoohub.hub.errors import BadRequest
-from zoohub.hub.facts import HOSTED, OWN, expanded, record_tags, registry_facts, repo_facts
-from zoohub.hub.mirror import allowed
+from zoohub.hub.facts import repo_facts
+from zoohub.hub.finding import MAX_LOOKED_AT, Found, Shape
+from zoohub.hub.modelfacts import record_tags
 from zoohub.hub.repos import Repo, repo_of
 from zoohub.hub.service import Hub
 from zoohub.hub.tables import repos
 from zoohub.registry import ModelRecord, Query
-from zoohub.registry.encoding import unpack
 
 SORTS = {
     "downloads": "downloads", "likes": "likes", "lastModified": "updated", "last_modified": "updated",
     "createdAt": "created", "created_at": "created", "trendingScore": "relevance",
     "trending_score": "relevance", "num_parameters": "parameters",
 }  # fmt: skip
-# Pages are read on until this many models were looked at, where a name may not be mirrored.
-MAX_LOOKED_AT = 2000
-KEPT_SIZE = 1024  # bytes of a stored record whose JSON is kept; larger ones would fill the memory
-NONE_FOUND = (UnknownTask, UnknownLicense)  # no model has what nobody knows
 
 router = APIRouter()
 
@@ -46,109 +40,54 @@ router = APIRouter()
 async def listing(ask: Asked) -> Response:
     """Search and list, page by page: the `Link` header leads on."""
     limit = integer(ask.request.query_params.get("limit"), 100, 1, 1000)
-    look = _datasets if ask.type == "dataset" else _models
+    if ask.type == "dataset":
+        found = await run(_datasets, ask, limit)
+        return _answer(*_whole(ask, *found))
     # What strangers see is the same for all of them, so what many ask alike is looked for once.
     answers = ask.hub.answers
     stamp = None if "authorization" in ask.request.headers else answers.stamp()
     key = (ask.base, ask.request.scope["path"], ask.request.scope["query_string"])
     known = answers.get(key, stamp) if stamp is not None else None
     if known is None:
-        found, cursor = await run(look, ask, limit, limiter=ask.request.app.state.searches)
-        known = b"[" + b",".join(found) + b"]", next_page(ask, cursor) if cursor is not None else {}
+        known = _whole(ask, *await _models(ask, limit))
         answers.put(key, known, len(known[0]) + 1000, stamp)
-    text, headers = known
+    return _answer(*known)
+
+
+def _whole(ask: Ask, found: list[bytes], cursor: str | None) -> tuple[bytes, dict[str, str]]:
+    return b"[" + b",".join(found) + b"]", next_page(ask, cursor) if cursor is not None else {}
+
+
+def _answer(text: bytes, headers: dict[str, str]) -> Response:
     return Response(text, headers=headers, media_type="application/json")
-
-
-# --- how a model is written -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Shape:
-    """What of a model's facts is told, and which models that are not of this hub may be named.
-
-    `mirrored`: patterns of the names that may be mirrored; None where nothing is mirrored.
-    """
-
-    expand: tuple[str, ...]
-    full: bool
-    config: bool
-    card: bool
-    mirrored: tuple[str, ...] | None
-
-    def of(self, facts: Mapping[str, Any]) -> bytes:
-        """A model's facts as JSON."""
-        if self.expand:
-            chosen = expanded(facts, self.expand)
-        else:
-            wanted = {"siblings": self.full, "config": self.config, "cardData": self.full or self.card}
-            chosen = {key: value for key, value in facts.items() if wanted.get(key, True)}
-        return json.dumps(chosen, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-def shape(ask: Ask) -> Shape:
-    """The shape that the address asks for."""
-    query, expand = ask.request.query_params, expand_keys(ask)
-    flags = (flag(query.get(name)) for name in ("full", "config", "cardData"))
-    mirror = ask.hub.mirror
-    return _shape(tuple(expand), *flags, mirror.config.upstream_allow if mirror.asks else None)
-
-
-@lru_cache(maxsize=256)
-def _shape(*parts: Any) -> Shape:
-    """One object for one shape, which is then looked up by its identity."""
-    return Shape(*parts)
-
-
-def written(shaped: Shape, document: bytes) -> bytes | None:
-    """A stored record as JSON; None for one that is not to be named."""
-    return (_written if len(document) <= KEPT_SIZE else _written.__wrapped__)(shaped, document)
-
-
-@lru_cache(maxsize=8192)
-def _written(shaped: Shape, document: bytes) -> bytes | None:
-    record = unpack(document)
-    if record.origin != OWN and (shaped.mirrored is None or not allowed(record.id, shaped.mirrored)):
-        return None
-    return shaped.of(registry_facts(record))
 
 
 # --- models ---------------------------------------------------------------------------------------------
 
 
-def _models(ask: Ask, limit: int) -> tuple[list[bytes], str | None]:
-    shaped, order, wanted = shape(ask), _order(ask), read_query(ask)
+async def _models(ask: Ask, limit: int) -> Found:
+    shape, order, wanted = _shape(ask), _order(ask), read_query(ask)
     if ask.request.query_params.get("inference"):
         return [], None  # nothing runs here
-    try:
-        if order == "created" and shaped.mirrored is None:
-            return _looked_through(ask, Query(**wanted), shaped, limit, "created")
-        wanted |= {"sort": "updated" if order == "created" else order, "limit": limit}
-        own: list[Repo] = []
-        if not (wanted["cursor"] or ask.actor.anonymous):
-            own = hidden(ask.hub, ask.actor, Query(**wanted))
-        return _indexed(ask, wanted, shaped, [shaped.of(repo_facts(repo, None)) for repo in own])
-    except NONE_FOUND:
-        return [], None
+    if order == "created" and shape.mirrored is None:
+        return await run(_looked_through, ask, Query(**wanted), shape, limit, "created")
+    wanted |= {"sort": "updated" if order == "created" else order, "limit": limit}
+    own: list[bytes] = []
+    if not wanted["cursor"] and "authorization" in ask.request.headers:
+        own = await run(_own, ask, Query(**wanted), shape)
+    found, cursor = await ask.request.app.state.searchers.find(wanted, shape)
+    return own + found, cursor
 
 
-def _indexed(
-    ask: Ask, wanted: dict[str, Any], shaped: Shape, found: list[bytes]
-) -> tuple[list[bytes], str | None]:
-    if shaped.mirrored is None:
-        wanted["require"] = {**wanted["require"], "tag": (*wanted["require"].get("tag", ()), HOSTED)}
-    else:
-        wanted["source"] = ("hub",)
-    query, looked_at = Query(**wanted), 0
-    while True:
-        page = ask.hub.registry.search_documents(query, partial(written, shaped))
-        for text in page:
-            looked_at += 1
-            if text is not None:
-                found.append(text)
-        if page.cursor is None or len(found) >= wanted["limit"] or looked_at >= MAX_LOOKED_AT:
-            return found, page.cursor
-        query = replace(query, cursor=page.cursor)
+def _own(ask: Ask, query: Query, shape: Shape) -> list[bytes]:
+    return [shape.write(repo_facts(repo, None)) for repo in hidden(ask.hub, ask.actor, query)]
+
+
+def _shape(ask: Ask) -> Shape:
+    """The shape that the address asks for."""
+    query, expand, mirror = ask.request.query_params, expand_keys(ask), ask.hub.mirror
+    flags = (flag(query.get(name)) for name in ("full", "config", "cardData"))
+    return Shape.of(tuple(expand), *flags, mirror.config.upstream_allow if mirror.asks else None)
 
 
 def _order(ask: Ask) -> str:
@@ -231,20 +170,18 @@ def hidden(hub: Hub, actor: Actor, query: Query, limit: int = 1000) -> list[Repo
     return [repo for repo in found if hub.repos.can_see(actor, repo) and matches(repo, query)]
 
 
-def _datasets(ask: Ask, limit: int) -> tuple[list[bytes], str | None]:
+def _datasets(ask: Ask, limit: int) -> Found:
     params = ask.request.query_params
     tags = [part for item in params.getlist("filter") for part in item.split(",") if part]
     required = {"tag": tuple(tags), "author": (params["author"],) if params.get("author") else ()}
     query = Query(text=params.get("search") or "", require=required, cursor=params.get("cursor"))
     order = _order(ask)
     return _looked_through(
-        ask, query, shape(ask), limit, order if order in ("downloads", "created") else "updated"
+        ask, query, _shape(ask), limit, order if order in ("downloads", "created") else "updated"
     )
 
 
-def _looked_through(
-    ask: Ask, query: Query, shaped: Shape, limit: int, column: str
-) -> tuple[list[bytes], str | None]:
+def _looked_through(ask: Ask, query: Query, shape: Shape, limit: int, column: str) -> Found:
     """Repositories of this hub in the order of a column of their table, judged one by one."""
     place = (repos.c[column], repos.c.id)
     wanted = select(repos).where(repos.c.type == ask.type)
@@ -261,7 +198,7 @@ def _looked_through(
             return found, f"{getattr(last, column)!r}:{last.id}"
         repo = repo_of(row)
         if ask.hub.repos.can_see(ask.actor, repo) and matches(repo, query):
-            found.append(shaped.of(repo_facts(repo, None)))
+            found.append(shape.write(repo_facts(repo, None)))
     return found, None
 
 

@@ -15,8 +15,8 @@ from zoohub.hub.api.base import Ask, Asked, on_repo, run, text
 from zoohub.hub.api.push import yaml_findings
 from zoohub.hub.api.repos import storage_rows
 from zoohub.hub.errors import BadRequest, NotFound
-from zoohub.hub.facts import iso
 from zoohub.hub.gating import request_access
+from zoohub.hub.modelfacts import iso
 from zoohub.hub.tables import access, repos, tokens, users
 
 STATES = ("pending", "accepted", "rejected")

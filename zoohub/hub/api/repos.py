@@ -12,7 +12,8 @@ from zoohub.hub import names
 from zoohub.hub.api.base import Ask, Asked, flag, on_repo, run, split_revision, text
 from zoohub.hub.api.files import find_repo, moved
 from zoohub.hub.errors import BadRequest, Conflict
-from zoohub.hub.facts import expanded, iso, repo_facts
+from zoohub.hub.facts import repo_facts
+from zoohub.hub.modelfacts import expanded, iso
 from zoohub.hub.tables import blobs, holdings, repos
 from zoohub.hub.trees import Trees
 

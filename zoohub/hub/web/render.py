@@ -18,7 +18,7 @@ from zoohub import tasks
 from zoohub.hub.accounts import NOBODY, Actor
 from zoohub.hub.api.base import run
 from zoohub.hub.errors import Unauthorized
-from zoohub.hub.facts import iso
+from zoohub.hub.modelfacts import iso
 from zoohub.hub.service import Hub
 
 HERE = Path(__file__).parent

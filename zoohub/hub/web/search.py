@@ -13,7 +13,8 @@ from zoohub.cards import licenses
 from zoohub.errors import ZooError
 from zoohub.hub.api.listing import hidden
 from zoohub.hub.errors import NotFound
-from zoohub.hub.facts import HOSTED, OWN, current_record
+from zoohub.hub.facts import current_record
+from zoohub.hub.modelfacts import HOSTED, OWN
 from zoohub.hub.web.render import HERE, View, human_bytes, human_count, members_only
 from zoohub.registry import SORTS, ModelRecord, Query
 
