@@ -116,6 +116,10 @@ class Model:
         """The labels to learn where targets are not plain labels; empty where the task has none."""
         return self.labels
 
+    def arrange(self, train: Examples, held: Examples) -> tuple[Examples, Examples]:
+        """The parts to train and to measure on as this task wants them."""
+        return train, held
+
     def learn(self, item: Any, target: Any) -> list[dict[str, Any]]:
         """The training rows of one labeled input: one, or several where a long input is cut into windows.
 

@@ -102,8 +102,9 @@ CONVENTIONS: Mapping[str, tuple[Column, ...]] = {
     ),
     "fill-mask": (_TEXT,),
     "feature-extraction": (
-        _TEXT,
-        _PAIR,
+        _TEXT._replace(names=(*_TEXT.names, "anchor", "query", "question")),
+        _PAIR._replace(names=(*_PAIR.names, "positive", "answer", "passage")),
+        Column("negative", ("negative", "hard_negative"), needed=False),
         Column("score", ("score", "similarity", "label", "labels"), needed=False, is_target=True),
     ),
     "text-ranking": (
@@ -203,6 +204,13 @@ def read(data: Any, task: str, *, columns: Mapping[str, str] | None = None, bad:
     held = read(table.held_out, task, columns=columns, bad=bad) if table.held_out is not None else None
     inputs, targets = [row[0] for row in rows], [row[1] for row in rows]
     return Examples(task, inputs, targets, table.name, tuple(problems), held)
+
+
+def has_pairs(table: tables.Table, columns: Mapping[str, str] | None) -> bool:
+    """Whether a table holds pairs of texts, so that an encoder learns which are alike."""
+    lowered = {name.lower() for name in table.columns}
+    pair = next(column for column in CONVENTIONS["feature-extraction"] if column.role == "text_pair")
+    return "text_pair" in (columns or {}) or not lowered.isdisjoint(pair.names)
 
 
 def some(items: Sequence[str], limit: int = 5) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoohub import settings as places
-from zoohub.adapters import card, data, saving
+from zoohub.adapters import card, data, saving, tables
 from zoohub.adapters.base import Model
 from zoohub.adapters.evaluate import evaluate
 from zoohub.adapters.metrics import Evaluation, measure
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zoohub.adapters.logistic import Head
 
 CLASSIFIES = frozenset({"image-classification", "text-classification", "audio-classification"})
+_EMBEDS = frozenset({"feature-extraction", "sentence-similarity"})
 _BECOMES = {
     "feature-extraction": "text-classification",
     "sentence-similarity": "text-classification",
@@ -40,7 +41,8 @@ _BECOMES = {
 class Settings:
     """How to fine-tune. What is None or "auto" is chosen by the data, the model and the machine.
 
-    strategy: `probe` (frozen features, exact head), `lora`, `full`, `probe-then-full` or `auto`.
+    strategy: `probe` (frozen features, exact head), `setfit` (few texts, compared with each other), `lora`,
+    `full`, `probe-then-full` or `auto`.
     output: the new folder (default: below `$ZOO_HOME/models`); `overwrite` replaces a model that is there.
     eval: data to measure on, or the share of `data` to set aside (default: the data's own test part, else a
     fifth). columns: role -> column. bad: `raise` or `skip` rows and files that cannot be used. task: the task
@@ -129,12 +131,12 @@ class Job:
 def finetune(model: Model, given: Any, settings: Mapping[str, Any]) -> Model:
     """See `Model.finetune`."""
     chosen = Settings.of(settings)
-    base = for_task(model, chosen)
+    given, base = for_task(model, given, chosen)
     if not base.strategies:
         raise CapabilityError(f"{type(base).__name__} models cannot be fine-tuned for {base.task}.")
     output = _output(base, chosen)
     saving.require_free(output, chosen.overwrite)
-    train, held = read_both(base, given, chosen)
+    train, held = base.arrange(*read_both(base, given, chosen))
     labels = labels_for(base, train, held)
     report = Report.of(train, held, labels)
     strategy, reason = choose_strategy(base, train, labels, chosen.strategy)
@@ -151,17 +153,26 @@ def finetune(model: Model, given: Any, settings: Mapping[str, Any]) -> Model:
     return reopened(base, output, fit.model.task)
 
 
-def for_task(model: Model, settings: Settings) -> Model:
-    """The model opened for the task to train: an encoder becomes a classifier where the data has labels."""
+def for_task(model: Model, given: Any, settings: Settings) -> tuple[Any, Model]:
+    """The data, and the model opened for the task to train.
+
+    An encoder becomes a classifier where the data has labels; one of texts learns which are alike where it
+    has pairs.
+    """
     from zoohub.adapters.loading import open_bundle
     from zoohub.tasks import resolve
 
     task = resolve(settings.task).id if settings.task else model.task
-    if not settings.task and not model.strategies:
+    if not settings.task and model.task in _EMBEDS:
+        given = given if isinstance(given, data.Examples) else tables.read(given, model.task)
+        paired = not isinstance(given, data.Examples) and data.has_pairs(given, settings.columns)
+        task = "sentence-similarity" if paired else _BECOMES[model.task]
+    elif not settings.task and not model.strategies:
         task = _BECOMES.get(model.task, model.task)
+    task = "sentence-similarity" if task == "feature-extraction" else task
     if task == model.task:
-        return model
-    return open_bundle(model.bundle, task=task, device=model.device, precision=model.precision)
+        return given, model
+    return given, open_bundle(model.bundle, task=task, device=model.device, precision=model.precision)
 
 
 def read_both(model: Model, given: Any, settings: Settings) -> tuple[data.Examples, data.Examples]:
@@ -225,6 +236,8 @@ def choose_strategy(
         large = model.parameters > 500_000_000 and "lora" in can
         return ("lora", "a large model") if large else (can[-1], "the task trains the whole model")
     each = len(train) / max(1, len(labels))
+    if "setfit" in can and 8 <= each <= 64:
+        return "setfit", f"{each:.0f} examples a class: comparing them with each other leads up to 64"
     if each <= 64 or len(train) < 1000:
         return "probe", f"{each:.0f} examples a class are few for training more than a head"
     if not model.device.startswith("cuda") and model.parameters * len(train) > 2e9:
@@ -235,6 +248,10 @@ def choose_strategy(
 def _strategy(name: str) -> Any:
     if name == "probe":
         return fit_probe
+    if name == "setfit":
+        from zoohub.adapters import contrastive
+
+        return contrastive.fit_setfit
     from zoohub.adapters import training
 
     return training.fit_trained

@@ -14,6 +14,7 @@ from zoohub.errors import UnsupportedModel
 if TYPE_CHECKING:
     import torch
 
+HEAD = "9_Classifier"  # the module that holds the head
 MODES = ("mean", "cls", "max", "lasttoken", "mean_sqrt_len_tokens")
 _KEYS = {
     "pooling_mode_mean_tokens": "mean",
@@ -29,7 +30,8 @@ class Recipe:
     """How token vectors become one: pooled by `modes` (joined where there are several), `dense` layers,
     `normalize`.
 
-    `prompt` is put before each text. A folder without a recipe is pooled by the mean, which is what most
+    `prompt` is put before each text. `head` is a last linear layer that tells classes apart, where the folder
+    has one; it is no part of the vector. A folder without a recipe is pooled by the mean, which is what most
     encoders that come without one were trained for; a record may say otherwise (`config["pooling"]`).
     """
 
@@ -37,6 +39,7 @@ class Recipe:
     normalize: bool = False
     prompt: str = ""
     dense: tuple[Any, ...] = field(default=(), compare=False)
+    head: Any = field(default=None, compare=False, repr=False)
 
     @classmethod
     def read(cls, folder: Path, config: Mapping[str, Any]) -> Recipe:
@@ -46,20 +49,26 @@ class Recipe:
             stated = config.get("pooling", "mean")
             modes = tuple(stated) if isinstance(stated, list) else (stated,)
             return cls(modes, bool(config.get("normalize", False)))
-        modes, normalize, dense = ("mean",), False, []
+        modes, normalize, dense, head = ("mean",), False, [], None
         for part in json.loads(listing.read_text(encoding="utf-8")):
             kind, place = part["type"].rsplit(".", 1)[-1], _inside(folder, part.get("path", ""))
             if kind == "Pooling":
                 modes = _modes(read_json(place / "config.json"))
             elif kind == "Normalize":
                 normalize = True
+            elif part.get("path") == HEAD:
+                head = _dense(place)[0]
             elif kind == "Dense":
                 dense.append(_dense(place))
             elif kind != "Transformer":
                 raise UnsupportedModel(f"{folder}: no adapter for the sentence-transformers module {kind}.")
         own = read_json(folder / "config_sentence_transformers.json")
         prompt = (own.get("prompts") or {}).get(own.get("default_prompt_name") or "", "")
-        return cls(modes, normalize, prompt or "", tuple(dense))
+        return cls(modes, normalize, prompt or "", tuple(dense), head)
+
+    def width(self, hidden: int) -> int:
+        """The length of a vector, for token vectors of length `hidden`."""
+        return int(self.dense[-1][0].out_features) if self.dense else hidden * len(self.modes)
 
     def __call__(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Token vectors `(n, tokens, d)` and their mask `(n, tokens)` -> `(n, d')`."""
@@ -73,9 +82,12 @@ class Recipe:
 
     def write(self, folder: Path, limit: int) -> None:
         """The files of a sentence-transformers folder, beside those of transformers."""
+        import torch
+
         names = [("Transformer", ""), ("Pooling", "1_Pooling")]
         names += [("Dense", f"{i}_Dense") for i, _ in enumerate(self.dense, 2)]
         names += [("Normalize", f"{len(names)}_Normalize")] if self.normalize else []
+        names += [("Dense", HEAD)] if self.head is not None else []
         parts = [
             {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
             for i, (kind, path) in enumerate(names)
@@ -87,8 +99,10 @@ class Recipe:
         _write_json(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": width, **switches})
         for i, layer in enumerate(self.dense, 2):
             _write_dense(folder / f"{i}_Dense", layer)
-        if self.normalize:
-            (folder / names[-1][1]).mkdir(exist_ok=True)
+        if self.head is not None:
+            _write_dense(folder / HEAD, (self.head, torch.nn.Identity()))
+        for _, path in names:
+            (folder / path).mkdir(exist_ok=True)
         if self.prompt:
             own = {"prompts": {"default": self.prompt}, "default_prompt_name": "default"}
             _write_json(folder / "config_sentence_transformers.json", own)

@@ -93,6 +93,7 @@ def cache_key(model: Model, inputs: Sequence[Any]) -> str:
         model.fingerprint(),
         repr(getattr(model, "transform", "")),
         str(getattr(model, "limit", "")),
+        repr(getattr(model, "recipe", "")),
     ):
         digest.update(part.encode() + b"\0")
     for mark in marks(inputs):

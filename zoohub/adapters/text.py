@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
+
+    from zoohub.adapters.bundle import Bundle
+    from zoohub.adapters.data import Examples
 
 TOKENS = (
     4096  # padded tokens a batch: enough to keep two to sixteen cores busy, small enough for their caches
@@ -91,6 +95,13 @@ class TextClassifier(Texts):
     options: ClassVar[Mapping[str, Any]] = {"top_k": 5, "threshold": 0.5}
     auto = "AutoModelForSequenceClassification"
 
+    @classmethod
+    def variant(cls, bundle: Bundle) -> type[Model]:
+        """A sentence encoder is read by its own pooling."""
+        from zoohub.adapters.pooled import PooledClassifier, is_sentence_encoder
+
+        return PooledClassifier if is_sentence_encoder(bundle) else cls
+
     def _open(self, labels: Sequence[str] | None) -> None:
         super()._open(labels)
         self.labels = hf.labels(self.module.config)
@@ -138,13 +149,14 @@ class TextEmbedder(Texts):
     """Text encoders of transformers, also in the folder layout of sentence-transformers."""
 
     tasks = ("feature-extraction", "sentence-similarity")
+    strategies = ("lora", "full")
     embeds = True
     auto = "AutoModel"
     recipe = pooling.Recipe()
 
     def _open(self, labels: Sequence[str] | None) -> None:
         super()._open(None)
-        self.recipe = pooling.Recipe.read(self.bundle.folder, self.bundle.config)
+        self.recipe = replace(pooling.Recipe.read(self.bundle.folder, self.bundle.config), head=None)
 
     def prepare(self, item: Any) -> Any:
         """Token numbers of a text; for similarity, of both texts."""
@@ -177,6 +189,35 @@ class TextEmbedder(Texts):
         hidden = self.module(**batch).last_hidden_state
         vectors: NDArray[np.float32] = self.recipe(hidden, batch["attention_mask"]).float().cpu().numpy()
         return vectors
+
+    def arrange(self, train: Examples, held: Examples) -> tuple[Examples, Examples]:
+        """Pairs without scores are measured by whether they are told from wrong ones."""
+        from zoohub.adapters.contrastive import judged
+
+        return train, judged(held)
+
+    def learn(self, item: Any, target: Any) -> list[dict[str, Any]]:
+        """The tokens of a text, of its partner and, where it has one, of a wrong partner; and their score."""
+        pair = {"text": item[0], "text_pair": item[1]} if isinstance(item, tuple | list) else item
+        texts = [pair[name] for name in ("text", "text_pair", "negative") if name in pair]
+        score = None if target is None else float(target)
+        return [{"texts": [self._tokens(text) for text in texts], "score": score}]
+
+    def collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """All first texts, then all second ones (then the wrong ones) as one batch; scores as `labels`."""
+        import torch
+
+        parts = len(rows[0]["texts"])
+        batch = hf.pad([row["texts"][part] for part in range(parts) for row in rows], self.tokenizer)
+        if rows[0]["score"] is not None:
+            batch["labels"] = torch.tensor([row["score"] for row in rows])
+        return {**batch, "parts": parts}
+
+    def trainer_module(self) -> Any:
+        """The encoder with the loss of its pairs."""
+        from zoohub.adapters.contrastive import similar
+
+        return similar(self.module, self.recipe)
 
     def write(self, folder: Path) -> None:
         """As `save_pretrained` does, with the recipe as sentence-transformers reads it."""

@@ -28,6 +28,7 @@ RATES = {
     ("lora", "vision"): 2e-3,
     ("lora", "text"): 5e-4,
     ("lora", "speech"): 5e-4,
+    ("setfit", "text"): 5e-5,
     ("probe-then-full", "vision"): 1e-4,
     ("probe-then-full", "text"): 3e-5,
     ("probe-then-full", "speech"): 3e-5,
@@ -40,7 +41,7 @@ def fit_trained(job: Job) -> Fit:
     """Train the model, or LoRA layers of it, and keep the weights of the best epoch."""
     from zoohub.adapters import finetune
 
-    _sow(job.settings.seed)
+    sow(job.settings.seed)
     model = job.base.relabel(job.labels)
     facts: dict[str, Any] = {}
     if job.settings.strategy == "probe-then-full":
@@ -50,25 +51,14 @@ def fit_trained(job: Job) -> Fit:
         model.head().reset_parameters()
     if job.settings.strategy == "lora":
         _add_lora(model, job.settings)
-    rows = _rows(model, job)
-    size = _batch_size(job)
-    while True:
-        try:
-            history = _train(model, rows, job, size, facts)
-            break
-        except Exception as error:
-            if not is_out_of_memory(error) or size == 1:
-                raise
-            size = max(1, size // 2)
-            free_memory()
-            _note(f"out of memory; going on with {size} examples a batch")
+    history, found = train(model, _rows(model, job), job)
     if job.settings.strategy == "lora":
         model.module = model.module.merge_and_unload()
     model.module.eval()
-    return finetune.Fit(model, None, history, {**facts, "batch size": size})
+    return finetune.Fit(model, None, history, {**facts, **found})
 
 
-def _sow(seed: int) -> None:
+def sow(seed: int) -> None:
     """The new head and the new layers are drawn before the Trainer sows its own seed."""
     import transformers
 
@@ -162,25 +152,46 @@ def _add_lora(model: Model, settings: Settings) -> None:
 # --- training -------------------------------------------------------------------------------------
 
 
+def train(
+    model: Any, rows: Any, job: Job, *, epochs: float | None = None, measured: bool = True
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Train `model.trainer_module()` on batches that `model.collate` makes of `rows`; its log, and facts.
+
+    `measured`: the metric of the held-out part after each epoch decides which weights are kept and when to
+    stop. Where memory is short it goes on with half the batch.
+    """
+    size = _batch_size(job)
+    while True:
+        try:
+            return _train(model, rows, job, size, epochs, measured)
+        except Exception as error:
+            if not is_out_of_memory(error) or size == 1:
+                raise
+            size = max(1, size // 2)
+            free_memory()
+            _note(f"out of memory; going on with {size} examples a batch")
+
+
 def _train(
-    model: Model, rows: Any, job: Job, size: int, facts: dict[str, Any]
-) -> Sequence[Mapping[str, Any]]:
+    model: Any, rows: Any, job: Job, size: int, passes: float | None, measured: bool
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     import transformers
 
     options = job.settings
-    epochs = options.epochs or _epochs(job, len(rows), size)
+    epochs = passes or options.epochs or _epochs(job, len(rows), size)
     rate = options.learning_rate or _rate(job)
-    facts |= {"epochs": epochs, "learning rate": rate}
     with hf.quiet():
-        trainer = _trainer(model, rows, job, _arguments(job, size, epochs, rate, len(rows)))
-        for callback in (*_own_callbacks(job), *options.callbacks):
+        arguments = _arguments(job, size, epochs, rate, len(rows), measured)
+        trainer = _trainer(model, rows, job, arguments)
+        for callback in (*_own_callbacks(job, measured), *options.callbacks):
             trainer.add_callback(callback)
         trainer.remove_callback(transformers.PrinterCallback)
         checkpoint = _last_checkpoint(job.work)
         if checkpoint:
             _note(f"going on from {checkpoint.name}")
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    return [dict(line) for line in trainer.state.log_history]
+    facts = {"epochs": epochs, "learning rate": rate, "batch size": size}
+    return [dict(line) for line in trainer.state.log_history], facts
 
 
 def _epochs(job: Job, count: int, size: int) -> int:
@@ -199,7 +210,7 @@ def _last_checkpoint(work: Path) -> Path | None:
     return max(found, key=lambda path: int(path.name.split("-")[1]), default=None)
 
 
-def _arguments(job: Job, size: int, epochs: float, rate: float, count: int) -> Any:
+def _arguments(job: Job, size: int, epochs: float, rate: float, count: int, measured: bool) -> Any:
     import transformers
 
     options = job.settings
@@ -222,11 +233,11 @@ def _arguments(job: Job, size: int, epochs: float, rate: float, count: int) -> A
         bf16=options.precision == "bf16" or (options.precision == "auto" and on_gpu),
         fp16=options.precision == "fp16",
         use_cpu=not on_gpu,
-        eval_strategy="epoch",
+        eval_strategy="epoch" if measured else "no",
         save_strategy="epoch",
         save_total_limit=2,
-        load_best_model_at_end=True,
-        metric_for_best_model="eval_main",
+        load_best_model_at_end=measured,
+        metric_for_best_model="eval_main" if measured else None,
         greater_is_better=True,
         logging_steps=max(1, round(steps / epochs / 10)),
         seed=options.seed,
@@ -239,7 +250,7 @@ def _arguments(job: Job, size: int, epochs: float, rate: float, count: int) -> A
     )
 
 
-def _trainer(model: Model, rows: Any, job: Job, arguments: Any) -> Any:
+def _trainer(model: Any, rows: Any, job: Job, arguments: Any) -> Any:
     """A Trainer that measures with the task's own metric and may weigh classes."""
     import torch
     import transformers
@@ -309,7 +320,7 @@ def _class_weights(job: Job) -> Any:
     return torch.tensor(each)
 
 
-def _own_callbacks(job: Job) -> list[Any]:
+def _own_callbacks(job: Job, measured: bool) -> list[Any]:
     import transformers
 
     class Progress(transformers.TrainerCallback):  # type: ignore[misc]
@@ -338,6 +349,6 @@ def _own_callbacks(job: Job) -> list[Any]:
             self.bar.close()
 
     own: list[Any] = [Progress()] if job.settings.progress else []
-    if job.settings.patience is not None:
+    if measured and job.settings.patience is not None:
         own.append(transformers.EarlyStoppingCallback(job.settings.patience))
     return own
