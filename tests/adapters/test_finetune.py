@@ -153,9 +153,10 @@ def test_one_seed_one_result(tmp_path: Path, pictures: Path) -> None:
 # --- texts ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("strategy", ["probe", "full"])
-def test_an_encoder_becomes_a_classifier(strategy: str, tmp_path: Path) -> None:
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+@pytest.mark.parametrize("strategy", ["probe", "setfit", "lora", "full"])
+def test_a_sentence_encoder_becomes_a_classifier_by_its_own_pooling(strategy: str, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+    from transformers import AutoModel, AutoTokenizer
 
     base = load(tiny.bert_encoder(tmp_path / "base"))
     assert base.task in ("feature-extraction", "sentence-similarity")
@@ -165,10 +166,58 @@ def test_an_encoder_becomes_a_classifier(strategy: str, tmp_path: Path) -> None:
     assert tuned.task == "text-classification"
     assert tuned.labels == ("bad", "good")
     assert tuned.predict(["the great hotel", "terrible"])[0].label in tuned.labels
-    module = AutoModelForSequenceClassification.from_pretrained(tmp_path / "tuned").eval()
+    if strategy in ("probe", "setfit"):
+        assert tuned.evaluate(_reviews())["accuracy"] > 0.9
+    # as sentence-transformers reads the folder: encoder, mean, last module
+    encoder = AutoModel.from_pretrained(tmp_path / "tuned").eval()
     tokens = AutoTokenizer.from_pretrained(tmp_path / "tuned")("the great hotel", return_tensors="pt")
-    scores = module(**tokens).logits.detach().softmax(-1)[0].tolist()
+    pooled = encoder(**tokens).last_hidden_state.mean(1)
+    listing = json.loads((tmp_path / "tuned" / "modules.json").read_text())
+    assert [part["type"].rsplit(".", 1)[-1] for part in listing] == ["Transformer", "Pooling", "Dense"]
+    head = load_file(tmp_path / "tuned" / listing[-1]["path"] / "model.safetensors")
+    scores = (pooled @ head["linear.weight"].T + head["linear.bias"]).softmax(-1)[0].tolist()
     assert tuned.predict("the great hotel").score == pytest.approx(max(scores), abs=1e-4)
+    again = load(tuned.save(tmp_path / "saved"), task="text-classification")
+    assert again.predict("the great hotel") == tuned.predict("the great hotel")
+    again.finetune(_reviews(), strategy="probe", register=False, output=tmp_path / "anew")
+
+
+def test_few_texts_are_compared_when_the_choice_is_free() -> None:
+    from zoohub.adapters.finetune import choose_strategy
+    from zoohub.adapters.pooled import PooledClassifier
+
+    def chosen(each: int) -> str:
+        rows = read(_reviews(2 * each), "text-classification")
+        return choose_strategy(model, rows, rows.labels, "auto")[0]
+
+    model = PooledClassifier(None, "text-classification")  # type: ignore[arg-type]
+    assert [chosen(each) for each in (4, 8, 64, 100)] == ["probe", "setfit", "setfit", "probe"]
+
+
+def test_comparing_pulls_texts_of_one_class_together(tmp_path: Path) -> None:
+    base = load(tiny.bert_encoder(tmp_path / "base"), task="text-classification")
+    tuned = base.finetune(
+        _reviews(), strategy="setfit", epochs=8, learning_rate=1e-3, register=False, output=tmp_path / "tuned"
+    )
+    losses = [line["loss"] for line in json.loads((tmp_path / "tuned" / "training.json").read_text())["history"]
+              if "loss" in line]  # fmt: skip
+    assert losses[-1] < 0.5 * losses[0]
+    texts = [row["text"] for row in _reviews(8)]
+
+    def gap(model: Any) -> float:
+        table = model.similarity(texts, texts)
+        alike = np.add.outer(np.arange(8), np.arange(8)) % 2 == 0
+        return float(table[alike].mean() - table[~alike].mean())
+
+    assert gap(tuned) > gap(base.relabel(("bad", "good"))) + 0.1
+
+
+@pytest.mark.parametrize("labels", [["a", "b"], ["b"]])
+def test_several_labels_a_picture_are_refused_before_training(labels: list[str], tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    rows = [{"image": str(tmp_path / "a.png"), "label": each} for each in (labels, ["a"], ["b"], ["a"])]
+    with pytest.raises(DataError, match="several labels"):
+        load(tiny.vit(tmp_path / "base")).finetune(rows, register=False, output=tmp_path / "t")
 
 
 def test_embeddings_are_pooled_as_the_folder_says_and_saved_so(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from zoohub.adapters.finetune import Fit, Job
 
-PAIRS = 480  # pairs of one class to learn from, about, when the number of epochs is not given
+PAIRS = 320  # pairs of one class to learn from, about, when the number of epochs is not given
+BATCH = 8  # pairs whose texts are compared with each other
 SHARPNESS = 20.0  # cosines are multiplied by it before they are compared, as sentence-transformers does
 
 
@@ -29,9 +30,10 @@ def fit_setfit(job: Job) -> Fit:
     rows = [model.learn(item, target)[0] for item, target in job.train]
     epochs = job.settings.epochs or max(1, round(PAIRS / len(rows)))
     pairs = _pairs([row["labels"] for row in rows], round(epochs), job.settings.seed)
-    history, facts = training.train(
-        Compared(model), [(rows[i], rows[j]) for i, j in pairs], job, epochs=1, measured=False
-    )
+    wanted = job.settings.batch_size
+    size = wanted if isinstance(wanted, int) else BATCH
+    compared = [(rows[i], rows[j]) for i, j in pairs]
+    history, facts = training.train(Compared(model), compared, job, size=size, epochs=1, measured=False)
     model.module.eval()
     x, y = model.embed(list(job.train.inputs)), [row["labels"] for row in rows]
     head = logistic.fit_head(
@@ -113,7 +115,7 @@ def score_loss(left: Tensor, right: Tensor, scores: Tensor) -> Tensor:
     cosines = torch.nn.functional.cosine_similarity(left.float(), right.float()) * SHARPNESS
     lower = scores[:, None] < scores[None]
     gaps = (cosines[:, None] - cosines[None])[lower]
-    return torch.cat([gaps.new_zeros(1), gaps]).logsumexp(0)
+    return torch.cat([gaps.new_zeros(1), gaps]).logsumexp(0).clone()  # the Trainer scales a loss in place
 
 
 def partner_loss(left: Tensor, right: Tensor, wrong: Tensor | None = None) -> Tensor:

@@ -206,6 +206,13 @@ def labels_for(model: Model, train: data.Examples, held: data.Examples) -> tuple
     """
     if model.task not in CLASSIFIES:
         return model.target_labels(train)
+    if not getattr(model, "several", False) and any(
+        isinstance(t, list) for t in (*train.targets, *held.targets)
+    ):
+        raise DataError(
+            f"{train.name} has several labels an example, and {model.id} gives one for each input.",
+            "Give each example one label, or take a text model whose config says multi_label_classification.",
+        )
     found = train.labels
     if len(found) < 2:
         raise DataError(

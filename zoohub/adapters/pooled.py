@@ -8,10 +8,10 @@ gives the scores of the classes, and `AutoModel` the encoder.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from zoohub.adapters import hf, pooling
 from zoohub.adapters.text import TextClassifier
@@ -33,7 +33,7 @@ def is_sentence_encoder(bundle: Bundle) -> bool:
 class PooledClassifier(TextClassifier):
     """A sentence encoder with a linear layer; normalization, which only angles need, is left out."""
 
-    strategies = ("probe", "setfit", "lora", "probe-then-full", "full")
+    strategies: ClassVar[tuple[str, ...]] = ("probe", "setfit", "lora", "probe-then-full", "full")
     auto = "AutoModel"
     recipe = pooling.Recipe()
 
@@ -102,7 +102,7 @@ def _network(encoder: Any, recipe: pooling.Recipe, classes: int) -> Any:
             hidden = self.encoder(**batch).last_hidden_state
             return recipe(hidden, batch["attention_mask"])
 
-        def forward(self, labels: torch.Tensor | None = None, **batch: torch.Tensor) -> Mapping[str, Any]:
+        def forward(self, labels: torch.Tensor | None = None, **batch: torch.Tensor) -> Any:
             logits = self.head(self.dropout(self.pooled(**batch).to(self.head.weight.dtype)))
             if labels is None:
                 return SequenceClassifierOutput(logits=logits)

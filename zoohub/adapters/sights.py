@@ -13,6 +13,7 @@ from zoohub.adapters.heads import classification
 from zoohub.adapters.images import read_image
 from zoohub.adapters.inference import Plan
 from zoohub.adapters.results import Depth, Detection, Mask
+from zoohub.adapters.seeing import LearnsBoxes, LearnsMasks
 from zoohub.adapters.targets import Box, boxes_of, grid_of
 from zoohub.errors import DataError, InputError
 
@@ -51,7 +52,7 @@ class Sights(Model):
         self.processor.save_pretrained(folder)
 
 
-class Detector(Sights):
+class Detector(LearnsBoxes, Sights):
     """Boxes around things."""
 
     tasks = ("object-detection",)
@@ -94,7 +95,7 @@ def known_boxes(examples: Examples, labels: Sequence[str]) -> list[list[Box]]:
     return found
 
 
-class Segmenter(Sights):
+class Segmenter(LearnsMasks, Sights):
     """The class of each pixel: one mask for each class that is there."""
 
     tasks = ("image-segmentation",)

@@ -88,7 +88,25 @@ def _folder(path: Path, task: str) -> Table:
     for name in ("metadata.csv", "metadata.jsonl", "metadata.parquet"):
         if (path / name).is_file():
             return _beside_files(path, _file(path / name))
+    if task == "image-segmentation" and (masks := _mask_folder(path)):
+        return _masked(path, masks)
     return _split_files(path) or _class_folders(path, task)
+
+
+def _mask_folder(path: Path) -> Path | None:
+    """The folder of masks beside `images`."""
+    if not (path / "images").is_dir():
+        return None
+    return next((path / n for n in ("masks", "labels", "annotations") if (path / n).is_dir()), None)
+
+
+def _masked(path: Path, masks: Path) -> Table:
+    """Pictures with the masks of the same name."""
+    there = {file.stem: file for file in sorted(masks.iterdir()) if file.suffix.lower() in {*IMAGES, ".npy"}}
+    pictures = [f for f in sorted((path / "images").iterdir()) if f.suffix.lower() in IMAGES]
+    rows = [{"image": str(f), "mask": str(there[f.stem])} for f in pictures if f.stem in there]
+    lacking = [f"{f.name} has no mask" for f in pictures if f.stem not in there]
+    return Table(path.name, ["image", "mask"], rows, problems=lacking)
 
 
 def _split_files(path: Path) -> Table | None:
@@ -187,6 +205,8 @@ def _jsonl(path: Path) -> list[dict[str, Any]]:
 
 def _json(path: Path) -> list[dict[str, Any]]:
     value = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(value, dict) and {"images", "annotations", "categories"} <= set(value):
+        return list(_coco(value, path.parent))
     if isinstance(value, dict) and isinstance(value.get("data"), list):
         value = value["data"]
         if value and "paragraphs" in value[0]:
@@ -208,6 +228,23 @@ def _squad(articles: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
                     "context": paragraph["context"],
                     "answers": answers,
                 }
+
+
+def _coco(value: Mapping[str, Any], folder: Path) -> Iterator[dict[str, Any]]:
+    """One row a picture of COCO's layout; crowds, which are no single things, are left out.
+
+    Pictures lie beside the file, or in `images` beside it.
+    """
+    names = {kind["id"]: kind["name"] for kind in value["categories"]}
+    things: dict[Any, list[dict[str, Any]]] = {}
+    for thing in value["annotations"]:
+        if not thing.get("iscrowd"):
+            said = {"bbox": thing["bbox"], "category": names[thing["category_id"]]}
+            things.setdefault(thing["image_id"], []).append(said)
+    for picture in value["images"]:
+        places = (folder / picture["file_name"], folder / "images" / picture["file_name"])
+        found = next((place for place in places if place.is_file()), places[0])
+        yield {"image": str(found), "objects": things.get(picture["id"], [])}
 
 
 def _parquet(path: Path) -> list[dict[str, Any]]:

@@ -90,7 +90,7 @@ class TextClassifier(Texts):
     """Sequence classifiers of transformers: one label a text, or several where the model says so."""
 
     tasks = ("text-classification",)
-    strategies = ("probe", "lora", "probe-then-full", "full")
+    strategies: ClassVar[tuple[str, ...]] = ("probe", "lora", "probe-then-full", "full")
     embeds = True
     options: ClassVar[Mapping[str, Any]] = {"top_k": 5, "threshold": 0.5}
     auto = "AutoModelForSequenceClassification"

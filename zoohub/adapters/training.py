@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ RATES = {
     ("full", "vision"): 3e-4,
     ("full", "text"): 5e-5,
     ("full", "speech"): 5e-5,
+    ("full", "detection"): 1e-4,
+    ("lora", "detection"): 1e-3,
     ("lora", "vision"): 2e-3,
     ("lora", "text"): 5e-4,
     ("lora", "speech"): 5e-4,
@@ -153,14 +155,20 @@ def _add_lora(model: Model, settings: Settings) -> None:
 
 
 def train(
-    model: Any, rows: Any, job: Job, *, epochs: float | None = None, measured: bool = True
+    model: Any,
+    rows: Any,
+    job: Job,
+    *,
+    size: int | None = None,
+    epochs: float | None = None,
+    measured: bool = True,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Train `model.trainer_module()` on batches that `model.collate` makes of `rows`; its log, and facts.
 
     `measured`: the metric of the held-out part after each epoch decides which weights are kept and when to
     stop. Where memory is short it goes on with half the batch.
     """
-    size = _batch_size(job)
+    size = size or _batch_size(job)
     while True:
         try:
             return _train(model, rows, job, size, epochs, measured)
@@ -201,6 +209,8 @@ def _epochs(job: Job, count: int, size: int) -> int:
 
 def _rate(job: Job) -> float:
     kind = modality(job.base.task) or "text"
+    if job.base.task == "object-detection":
+        kind = "detection"
     return RATES.get((job.settings.strategy, kind), 5e-5)
 
 
@@ -258,8 +268,15 @@ def _trainer(model: Any, rows: Any, job: Job, arguments: Any) -> Any:
 
     weights = _class_weights(job) if job.settings.balance else None
 
+    lengths = None if getattr(model, "lazy", False) else _lengths(rows)
+
     class Trainer(transformers.Trainer):  # type: ignore[misc]
         control: Any
+
+        def _get_train_sampler(self, *_: Any, **__: Any) -> Any:
+            if lengths is None:
+                return super()._get_train_sampler()
+            return by_length(lengths, self.args.train_batch_size, self.args.seed)
 
         def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
             found = _measure(model, job)
@@ -297,6 +314,46 @@ def _trainer(model: Any, rows: Any, job: Job, arguments: Any) -> Any:
         eval_dataset=rows,  # asked for, not used: `evaluate` above measures on the held-out part
         data_collator=model.collate,
     )
+
+
+def _lengths(rows: Sequence[Any]) -> list[int] | None:
+    """How many tokens each row has; None where rows have none."""
+    if not isinstance(rows[0], dict) or "input_ids" not in rows[0]:
+        return None
+    return [len(row["input_ids"]) for row in rows]
+
+
+def by_length(lengths: Sequence[int], size: int, seed: int) -> Any:
+    """A sampler whose batches hold rows of like length, so that little of a batch is padding.
+
+    Each epoch shuffles anew, by seed and epoch alone, so that a resumed run goes the same way.
+    """
+    import random
+
+    from torch.utils.data import Sampler
+
+    class ByLength(Sampler):  # type: ignore[type-arg]
+        epoch = 0
+
+        def set_epoch(self, epoch: int) -> None:
+            self.epoch = epoch
+
+        def __len__(self) -> int:
+            return len(lengths)
+
+        def __iter__(self) -> Any:
+            draws = random.Random(seed * 1000 + self.epoch)
+            places = list(range(len(lengths)))
+            draws.shuffle(places)
+            batches = []
+            for start in range(0, len(places), 50 * size):
+                window = sorted(places[start : start + 50 * size], key=lambda place: -lengths[place])
+                batches += [window[i : i + size] for i in range(0, len(window), size)]
+            full, rest = [b for b in batches if len(b) == size], [b for b in batches if len(b) < size]
+            draws.shuffle(full)
+            return iter([place for batch in [*full, *rest] for place in batch])
+
+    return ByLength()
 
 
 def _measure(model: Model, job: Job) -> dict[str, float]:

@@ -60,11 +60,8 @@ def _unlabeled(samples: int | None, parameters: int | None) -> Strategy:
 
 
 def _contrastive(per_class: float) -> Strategy:
-    """What leads with few texts a class; `zoo finetune` does not do it yet, and the reason says what does."""
-    reason = (
-        f"{per_class:.0f} samples per class: contrastive training leads up to 64; it needs the package setfit, and "
-        "`zoo finetune --strategy probe` is the nearest that zoohub does itself"
-    )
+    """What leads with few texts a class."""
+    reason = f"{per_class:.0f} samples per class: contrastive training of a sentence encoder leads up to 64"
     return Strategy("setfit", reason, {"epochs": 1, "learning_rate": 2e-5})
 
 

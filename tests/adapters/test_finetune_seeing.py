@@ -1,0 +1,158 @@
+"""Detectors, segmenters and sentence encoders learn: the loss falls, and what is saved answers alike."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+np = pytest.importorskip("numpy")
+pytest.importorskip("torch")
+import tiny  # noqa: E402
+from PIL import Image  # noqa: E402
+
+from zoohub.adapters import load  # noqa: E402
+from zoohub.adapters.data import read  # noqa: E402
+from zoohub.errors import DataError  # noqa: E402
+
+pytestmark = pytest.mark.models
+SIZE = 64
+
+
+def losses(folder: Path) -> list[float]:
+    history = json.loads((folder / "training.json").read_text())["history"]
+    return [line["loss"] for line in history if "loss" in line]
+
+
+def squares(folder: Path, count: int = 12) -> Path:
+    """Pictures with one bright square each, red or blue; COCO's file, and masks."""
+    draws = np.random.default_rng(0)
+    (folder / "images").mkdir(parents=True)
+    (folder / "masks").mkdir()
+    images, things = [], []
+    for number in range(count):
+        left, top = (int(v) for v in draws.integers(4, 30, 2))
+        kind = number % 2
+        pixels = draws.integers(0, 60, (SIZE, SIZE, 3), dtype=np.uint8)
+        mask = np.zeros((SIZE, SIZE), np.uint8)
+        pixels[top : top + 24, left : left + 24, 2 * kind] = 250
+        mask[top : top + 24, left : left + 24] = 1 + kind
+        Image.fromarray(pixels).save(folder / "images" / f"{number}.png")
+        Image.fromarray(mask).save(folder / "masks" / f"{number}.png")
+        images.append({"id": number, "file_name": f"{number}.png"})
+        things.append({"image_id": number, "category_id": 7 + kind, "bbox": [left, top, 24, 24]})
+    kinds = [{"id": 7, "name": "red"}, {"id": 8, "name": "blue"}]
+    said = {"images": images, "annotations": things, "categories": kinds}
+    (folder / "train.json").write_text(json.dumps(said))
+    return folder
+
+
+@pytest.mark.parametrize("strategy", ["full", "lora"])
+def test_a_detector_learns_boxes_of_coco(strategy: str, tmp_path: Path) -> None:
+    data = squares(tmp_path / "squares")
+    base = load(tiny.yolos(tmp_path / "base"))
+    before = base.module.state_dict()["class_labels_classifier.layers.0.weight"].clone()
+    tuned = base.finetune(
+        data / "train.json", strategy=strategy, epochs=6, learning_rate=3e-3, batch_size=4, eval=0.25,
+        register=False, output=tmp_path / "tuned",
+    )  # fmt: skip
+    assert tuned.labels == ("blue", "red")
+    seen = losses(tmp_path / "tuned")
+    assert seen[-1] < seen[0]
+    assert "mAP" in tuned.evaluate(data / "train.json").metrics
+    assert np.array_equal(before, base.module.state_dict()["class_labels_classifier.layers.0.weight"])
+    picture = str(data / "images" / "0.png")
+    again = load(tuned.save(tmp_path / "saved"))
+    ours, theirs = (model.predict(picture, threshold=0.0) for model in (tuned, again))
+    assert [box.to_dict() for box in ours] == [box.to_dict() for box in theirs]
+
+
+def test_boxes_may_stand_in_jsonl_and_be_none(tmp_path: Path) -> None:
+    data = squares(tmp_path / "squares", 4)
+    rows = [
+        {"image": str(data / "images" / f"{i}.png"), "objects": [{"box": [2, 2, 9, 9], "label": "dot"}] * (i % 2)}
+        for i in range(4)
+    ]  # fmt: skip
+    (tmp_path / "boxes.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    model = load(tiny.yolos(tmp_path / "base"))
+    examples = read(tmp_path / "boxes.jsonl", model.task)
+    fresh = model.relabel(model.target_labels(examples))
+    batch = fresh.collate([row for pair in examples for row in fresh.learn(*pair)])
+    assert [len(each["boxes"]) for each in batch["labels"]] == [0, 1, 0, 1]
+    assert float(fresh.module(**batch).loss.detach()) > 0
+    with pytest.raises(DataError, match="no box"):
+        model.target_labels(examples.pick([0, 2]))
+
+
+def test_a_segmenter_learns_masks(tmp_path: Path) -> None:
+    data = squares(tmp_path / "squares")
+    (data / "train.json").unlink()
+    base = load(tiny.segformer(tmp_path / "base"))
+    tuned = base.finetune(
+        data, strategy="full", epochs=25, learning_rate=5e-3, batch_size=4, eval=0.25, patience=None,
+        register=False, output=tmp_path / "tuned",
+    )  # fmt: skip
+    seen = losses(tmp_path / "tuned")
+    assert seen[-1] < 0.7 * seen[0]
+    assert len(tuned.labels) == 3
+    assert tuned.evaluate(data)["mIoU"] > 0.4
+    again = load(tuned.save(tmp_path / "saved"))
+    picture = str(data / "images" / "1.png")
+    ours, theirs = (model.predict(picture) for model in (tuned, again))
+    assert [mask.to_dict() for mask in ours] == [mask.to_dict() for mask in theirs]
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
+    data = squares(tmp_path / "squares", 4)
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(data / "masks" / "0.png")
+    with pytest.raises(DataError, match=r"is 9 x 9, its picture 64 x 64|64 x 64 pixels has a mask of 9 x 9"):
+        load(tiny.segformer(tmp_path / "base")).finetune(
+            data, epochs=1, batch_size=4, register=False, output=tmp_path / "t"
+        )
+
+
+# --- sentences ------------------------------------------------------------------------------------
+
+ALIKE = [("good hotel", "nice room"), ("bad food", "terrible film"), ("the city", "a river"), ("bob", "ann")]
+
+
+def scored() -> list[dict[str, Any]]:
+    rows = [{"sentence1": a, "sentence2": b, "score": 5.0} for a, b in ALIKE]
+    rows += [{"sentence1": a, "sentence2": ALIKE[i - 1][1], "score": 1.0} for i, (a, _) in enumerate(ALIKE)]
+    return rows * 3
+
+
+@pytest.mark.parametrize(("strategy", "rate"), [("full", 5e-3), ("lora", 2e-2)])
+def test_an_encoder_learns_scores_of_pairs(strategy: str, rate: float, tmp_path: Path) -> None:
+    base = load(tiny.bert_encoder(tmp_path / "base"))
+    before = base.similarity("good hotel", "nice room")
+    tuned = base.finetune(
+        scored(), strategy=strategy, epochs=30, learning_rate=rate, batch_size=8, eval=scored(), patience=None,
+        register=False, output=tmp_path / "tuned",
+    )  # fmt: skip
+    assert tuned.task == "sentence-similarity"
+    seen = losses(tmp_path / "tuned")
+    assert np.mean(seen[-6:]) < np.mean(seen[:3])
+    assert tuned.evaluate(scored())["Spearman"] > 0.6
+    assert base.similarity("good hotel", "nice room") == before
+    again = load(tuned.save(tmp_path / "saved"), task="sentence-similarity")
+    pair = {"text": "good hotel", "text_pair": "nice room"}
+    assert again.predict(pair).score == pytest.approx(tuned.predict(pair).score, abs=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_an_encoder_learns_partners_without_scores(wrong: bool, tmp_path: Path) -> None:
+    rows = [{"anchor": a, "positive": b} for a, b in ALIKE] * 4
+    if wrong:
+        rows = [row | {"negative": "acme"} for row in rows]
+    tuned = load(tiny.bert_encoder(tmp_path / "base")).finetune(
+        rows, strategy="full", epochs=10, learning_rate=5e-3, batch_size=4, register=False,
+        output=tmp_path / "tuned",
+    )  # fmt: skip
+    seen = losses(tmp_path / "tuned")
+    assert seen[-1] < seen[0]
+    pairs = [{"text": ALIKE[0][0], "text_pair": ALIKE[i][1]} for i in (0, 1)]
+    right, other = tuned.predict(pairs)
+    assert right.score > other.score
