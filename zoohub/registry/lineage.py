@@ -75,20 +75,25 @@ class _Descent:
 
     def of(self, key: str, depth: int) -> list[Kin]:
         """The models made from `key`, the most popular first, each with its own."""
+        (count,) = self._connection.one("SELECT count(*) FROM lineage WHERE base = ?", (hash_of(key),)) or (
+            0,
+        )
         rows = self._connection.rows(
             "SELECT m.doc, l.relation FROM lineage l JOIN models m ON m.pk = l.model "
-            "LEFT JOIN ranking r ON r.model = m.pk WHERE l.base = ? ORDER BY r.slot, m.pk",
-            (hash_of(key),),
+            "LEFT JOIN ranking r ON r.model = m.pk WHERE l.base = ? ORDER BY r.slot, m.pk LIMIT ?",
+            (hash_of(key), self._budget),
         )
-        taken = rows[: self._budget]
-        self.left_out += len(rows) - len(taken)
-        self._budget -= len(taken)
+        self.left_out += count - len(rows)
+        self._budget -= len(rows)
         found = []
-        for doc, relation in taken:
+        for doc, relation in rows:
             record = unpack(doc)
             child = key_of(record.id)
-            found.append((child, Kin(record.id, relation, record, again=child in self._seen)))
-            self._seen.add(child)
+            if key in (
+                key_of(base.id) for base in record.base_models
+            ):  # and not another base of the same hash
+                found.append((child, Kin(record.id, relation, record, again=child in self._seen)))
+                self._seen.add(child)
         for child, kin in found:
             if depth > 1 and not kin.again:
                 kin.children = self.of(child, depth - 1)

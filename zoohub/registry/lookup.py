@@ -11,13 +11,13 @@ from zoohub.registry.index import chunks, marks
 
 def docs(connection: Connection, ids: Sequence[str]) -> dict[str, bytes]:
     """Key (see `key_of`) -> stored document, of those ids that are registered."""
-    sought = {hash_of(id): key_of(id) for id in ids}
+    keys = {key_of(id) for id in ids}
     found: dict[str, bytes] = {}
-    for part in chunks(list(sought)):
-        sql = f"SELECT hash, doc FROM models WHERE hash IN ({marks(part)})"  # noqa: S608  # marks
-        for hash, doc in connection.rows(sql, part):
-            if key_in(doc) == sought[hash]:
-                found[sought[hash]] = doc
+    for part in chunks(list({hash_of(id) for id in ids})):
+        sql = f"SELECT doc FROM models WHERE hash IN ({marks(part)})"  # noqa: S608  # marks
+        for (doc,) in connection.rows(sql, part):
+            if (key := key_in(doc)) in keys:
+                found[key] = doc
     return found
 
 
