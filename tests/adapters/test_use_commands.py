@@ -62,6 +62,11 @@ def test_finetune_then_evaluate_then_search(tmp_path: Path) -> None:
     assert "labels: 2" in run.stderr
     measured = zoo("evaluate", tmp_path / "tuned", tmp_path / "reviews.csv", "--format", "json")
     assert json.loads(measured.stdout)["n"] == 30
+    kept = zoo("evidence", "list", "--task", "text-classification", "--own", "--format", "json")
+    trained, judged = json.loads(kept.stdout)  # the runs are evidence that the selector learns from
+    assert (trained["model"], trained["n_train"], trained["n_classes"]) == (f"folder:{tmp_path / 'm'}", 24, 2)
+    assert judged["model"] == f"folder:{tmp_path / 'tuned'}"
+    assert trained["dataset"] == judged["dataset"]
     assert str(tmp_path / "tuned") in zoo("search", "tuned", "--format", "id").stdout
     again = zoo("finetune", tmp_path / "m", tmp_path / "reviews.csv", "--output", tmp_path / "tuned", code=2)
     assert "there already" in again.stderr

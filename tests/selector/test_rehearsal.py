@@ -31,11 +31,13 @@ def test_the_best_stands_further_from_the_top_where_results_scatter():
 
 def test_four_data_sets_are_needed_and_parts_of_one_count_once():
     assert rehearse(board(0.1, datasets=3)) is None
-    made = board(0.1, datasets=6)
-    parts = [Context(f"one/{i}") for i in range(3)] + [Context(n) for n in ("b", "c", "d")]
+    made = board(0.1, datasets=16)
+    parts = [Context(f"{c}/{i}") for c in "abcdefgh" for i in (1, 2)]
     found = rehearse(Board.of(made.models, parts, made.values))
     assert found is not None
-    assert len(found.places) == 6
+    assert len(found.places) == 16
+    copies = Board.of(made.models, parts, np.repeat(made.values[:, :8], 2, axis=1))
+    assert np.mean(rehearse(copies).places) >= np.mean(rehearse(board(0.1, datasets=8)).places) - 1e-9
 
 
 @pytest.mark.parametrize("noise", [0.05, 0.2])

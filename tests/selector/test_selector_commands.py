@@ -99,3 +99,35 @@ def test_a_folder_of_tables_is_labeled_data_with_its_held_out_part(reviews: Path
     assert (len(examples), examples.name) == (24, "reviews")
     assert examples.held_out is not None
     assert len(examples.held_out) == 1
+
+
+def test_try_needs_data_and_a_length_of_time(reviews: Path) -> None:
+    alone = run("recommend", "--task", TASK, "--try", "2")
+    assert "trains on your data" in str(alone.exception)
+    odd = run("recommend", "--task", TASK, "--data", reviews, "--try", "2", "--budget", "soon")
+    assert "no length of time" in str(odd.exception)
+    none = run("recommend", "--task", TASK, "--data", reviews, "--try", "2")
+    assert "None of the candidates is on this machine" in str(none.exception)
+
+
+def test_the_policy_in_force_judges_each_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
+    args = ("recommend", "--task", TASK, "--samples", "5000", "--classes", "2", "--format", "json")
+    free = json.loads(run(*args).stdout)
+    assert "verdict" not in free["recommendations"][0]
+    monkeypatch.setenv("ZOO_POLICY", "commercial")
+    judged = json.loads(run(*args).stdout)
+    assert {item["verdict"] for item in judged["recommendations"]} <= {"allow", "review", "deny"}
+    shown = run(*args[:-2])
+    assert "VERDICT" in shown.stdout
+
+
+def test_an_encoder_is_a_candidate_where_there_is_data_to_train_its_head() -> None:
+    with Registry.open(catalog=False) as registry:
+        registry.add(
+            [ModelRecord("org/encoder", task="fill-mask", license="mit", license_raw="mit", parameters=10**8)]
+        )
+    ask = ("recommend", "--task", TASK, "--limit", "100", "--license", "commercial", "--format", "json")
+    trained = json.loads(run(*ask, "--samples", "5000", "--classes", "2").stdout)
+    assert "org/encoder" in {item["id"] for item in trained["recommendations"]}
+    as_it_is = json.loads(run(*ask).stdout)
+    assert "org/encoder" not in {item["id"] for item in as_it_is["recommendations"]}

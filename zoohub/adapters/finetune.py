@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoohub import settings as places
-from zoohub.adapters import card, data, saving, tables
+from zoohub.adapters import card, data, remember, saving, tables
 from zoohub.adapters.base import Model
 from zoohub.adapters.evaluate import evaluate
 from zoohub.adapters.metrics import Evaluation, measure
@@ -150,6 +150,10 @@ def finetune(model: Model, given: Any, settings: Mapping[str, Any]) -> Model:
         _publish(job, fit, measured, report, output, seconds, reason)
     if chosen.register:
         saving.register(output)
+        remember.remember(
+            base.id, measured, remember.dataset_id(train.name, given), n_train=len(train),
+            n_classes=len(labels) if base.task in CLASSIFIES else None, strategy=strategy,
+        )  # fmt: skip
     return reopened(base, output, fit.model.task)
 
 

@@ -207,9 +207,15 @@ def evaluate(
     model: str, data: str, task: str | None, device: str, precision: str,
     columns: tuple[str, ...], bad: Any, format: str,
 ) -> None:  # fmt: skip
-    """Measure MODEL on labeled DATA: a folder, or a csv, json, jsonl or parquet file."""
+    """Measure MODEL on labeled DATA: a folder, or a csv, json, jsonl or parquet file.
+
+    The main metric is kept as evidence (zoo evidence list --own).
+    """
+    from zoohub.adapters.remember import dataset_id, remember
+
     loaded = _load(model, task, device, precision)
     measured = loaded.evaluate(data, columns=_pairs(columns), bad=bad, progress=True)
+    remember(loaded.id, measured, dataset_id(Path(data).stem, data), n_classes=len(measured.labels) or None)
     _show(measured, format)
 
 

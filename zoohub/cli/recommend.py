@@ -31,6 +31,7 @@ _COLUMNS = (
     "commercial",
     "results",
 )
+WIDE = 1000  # candidates among which those on this machine are looked for
 
 
 @click.command()
@@ -61,6 +62,16 @@ _COLUMNS = (
     help="Look at this data: its counts fill --samples and --classes, pulled models are scored on it.",
 )
 @click.option(
+    "--try",
+    "attempts",
+    type=click.IntRange(1),
+    metavar="K",
+    help="Train the best K that are pulled on growing parts of --data; the better half goes on.",
+)
+@click.option(
+    "--budget", default="10min", show_default=True, help="Time that --try may take: 10min, 90s, 1h."
+)
+@click.option(
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw expected quality against size into a PNG file (needs the extra models).",
@@ -74,8 +85,9 @@ _COLUMNS = (
     help="How to print: for people (table, markdown) or for programs.",
 )
 def recommend(
-    task: str, samples: int | None, data: Path | None, plot: Path | None, format: str, **options: Any
-) -> None:
+    task: str, samples: int | None, data: Path | None, attempts: int | None, budget: str, plot: Path | None,
+    format: str, **options: Any,
+) -> None:  # fmt: skip
     """Say which model to use for a task, how to fine-tune it, how good it will be and what it costs.
 
     Answers from published results and metadata alone: no weights are needed. P(best), the score's 80 %
@@ -84,24 +96,52 @@ def recommend(
     """
     # matrices of a few hundred rows: threads that wait for one another cost more than they bring
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from zoohub.errors import UsageError
     from zoohub.selector import answer
 
-    if data is not None:
+    if attempts and data is None:
+        raise UsageError("--try trains on your data.", "Name it: --data PATH")
+    if data is None:
+        found = answer(task, samples, **options)
+    else:
         samples = _from_data(data, samples, options)
-    found = answer(task, samples, **options)
-    if data is not None:
-        found = _refined(found, task, data, samples, options)
+        found = _with_data(task, data, samples, attempts, budget, options)
     if plot is not None:
         from zoohub.selector.plot import draw
 
         draw(found, plot)
         click.echo(f"Drawn: {plot}", err=True)
+    judged = _verdicts(found)
     if format == "json":
-        click.echo(json.dumps(asdict(found), ensure_ascii=False, indent=2, default=str))
+        click.echo(json.dumps(_plain(found, judged), ensure_ascii=False, indent=2, default=str))
     elif format == "id":
         click.echo("\n".join(item.id for item in found.recommendations))
     else:
-        _print(found, markdown=format == "markdown")
+        _print(found, judged, markdown=format == "markdown")
+
+
+def _verdicts(found: Answer) -> dict[str, str]:
+    """What the policy in force says of each candidate; nothing where no policy is in force."""
+    from zoohub import settings
+
+    if not settings.policy_file():
+        return {}
+    from zoohub.cli import policing
+    from zoohub.registry import Registry
+
+    with Registry.open() as registry:
+        judge = policing.verdicts(registry)
+        records = {item.id: registry.find(item.id) for item in found.recommendations}
+        return {id: judge(record) for id, record in records.items() if judge and record}
+
+
+def _plain(found: Answer, judged: dict[str, str]) -> dict[str, Any]:
+    """The answer as plain values, with the verdict of the policy in force, if there is one."""
+    plain = asdict(found)
+    for item in plain["recommendations"]:
+        if item["id"] in judged:
+            item["verdict"] = judged[item["id"]]
+    return plain
 
 
 def _from_data(data: Path, samples: int | None, options: dict[str, Any]) -> int:
@@ -117,33 +157,53 @@ def _from_data(data: Path, samples: int | None, options: dict[str, Any]) -> int:
     return samples or seen.samples
 
 
-def _refined(found: Answer, task: str, data: Path, samples: int | None, options: dict[str, Any]) -> Answer:
+def _with_data(
+    task: str, data: Path, samples: int, attempts: int | None, budget: str, options: dict[str, Any]
+) -> Answer:
+    """The answer, then the models on this machine scored on the data, then the best of them trained on it."""
+    from dataclasses import replace
+
     from zoohub import tasks
     from zoohub.registry import Registry
+    from zoohub.selector import answer
     from zoohub.selector.board import Context
-    from zoohub.selector.refine import refine
+    from zoohub.selector.refine import on_this_machine, refine
+    from zoohub.selector.trial import attempt, budget_seconds
 
-    plan = found.recommendations[0].strategy.name
-    known = tasks.resolve(task).id
-    target = Context("", known, None, samples, options["classes"], options["language"], strategy=plan)
+    seconds, known, limit = budget_seconds(budget), tasks.resolve(task).id, options["limit"]
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
     with Registry.open() as registry:
-        better, _ = refine(found, data, target, registry, say=lambda text: click.echo(text, err=True))
-    return better
+        here = on_this_machine(registry)
+        asked = {**options, "limit": max(limit, WIDE)}
+        found = answer(task, samples, **asked, here=here, registry=registry)
+        plan = found.recommendations[0].strategy.name
+        target = Context("", known, None, samples, options["classes"], options["language"], strategy=plan)
+        found, _ = refine(found, data, target, registry, say=say)
+        if attempts:
+            found, _ = attempt(found, data, known, registry, count=attempts, budget=seconds, say=say)
+    return replace(found, recommendations=found.recommendations[:limit])
 
 
-def _print(found: Answer, *, markdown: bool) -> None:
+def _print(found: Answer, judged: dict[str, str], *, markdown: bool) -> None:
     click.echo(found.sentence)
+    if judged.get(found.recommendations[0].id) in ("deny", "review"):
+        verdict, named = judged[found.recommendations[0].id], found.recommendations[0].id
+        click.echo(f"Policy: {verdict} for {named} (why: zoo audit {named})")
     for note in found.notes:
         click.echo(f"Note: {note}")
     click.echo()
-    rows = [_row(item) for item in found.recommendations]
+    rows = [{**_row(item), "verdict": judged.get(item.id)} for item in found.recommendations]
+    columns = (*_COLUMNS, "verdict") if judged else _COLUMNS
     if markdown:
-        click.echo("| " + " | ".join(_COLUMNS) + " |")
-        click.echo("|" + "---|" * len(_COLUMNS))
+        click.echo("| " + " | ".join(columns) + " |")
+        click.echo("|" + "---|" * len(columns))
         for row in rows:
-            click.echo("| " + " | ".join(str(row[c] if row[c] is not None else "") for c in _COLUMNS) + " |")
+            click.echo("| " + " | ".join(str(row[c] if row[c] is not None else "") for c in columns) + " |")
     else:
-        click.echo(table(rows, _COLUMNS))
+        click.echo(table(rows, columns))
     first = found.recommendations[0]
     plan = first.strategy
     click.echo(f"\nWhy {first.id}: {'; '.join(first.pushes)}. Strategy {plan.name}: {plan.reason}.")

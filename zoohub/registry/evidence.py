@@ -27,6 +27,14 @@ class Evidence:
     source: str = "measured"
 
 
+LOSSES = ("loss", "wer", "cer", "error", "perplexity", "mae", "rmse", "mase")
+
+
+def is_loss(metric: str) -> bool:
+    """Whether less of a metric is better, by its name."""
+    return any(word in metric.lower() for word in LOSSES)
+
+
 _COLUMNS = tuple(f.name for f in fields(Evidence))
 
 

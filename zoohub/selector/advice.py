@@ -90,9 +90,12 @@ def answer(
     strategy: str | None = None,
     max_params: int | None = None,
     limit: int = 10,
+    here: Sequence[str] = (),
     registry: Registry | None = None,
 ) -> Answer:
     """Rank the registry's models for a task and say how sure that is.
+
+    `here` names models that are candidates however little is known of them, as those on this machine.
 
     Raises:
         UsageError: options that contradict one another; UnknownTask, UnknownLicense: a word that nobody
@@ -116,8 +119,8 @@ def answer(
     target = Context("", known, None, samples, classes, language, domain, plan.name)
     if registry is None:
         with Registry.open() as opened:
-            return _answer(opened, wanted, target, strategy, limit)
-    return _answer(registry, wanted, target, strategy, limit)
+            return _answer(opened, wanted, target, strategy, limit, here)
+    return _answer(registry, wanted, target, strategy, limit, here)
 
 
 def _check(samples: int | None, classes: int | None, limit: int, named: str | None) -> None:
@@ -151,12 +154,17 @@ def _plan(
 
 
 def _answer(
-    registry: Registry, wanted: candidates.Wanted, target: Context, named: str | None, limit: int
+    registry: Registry,
+    wanted: candidates.Wanted,
+    target: Context,
+    named: str | None,
+    limit: int,
+    here: Sequence[str],
 ) -> Answer:
     evidence = store.gather(registry, wanted.task)
     board = _board(evidence)
     weights = relevance.weights(board.contexts, target) if board.contexts else np.zeros(0)
-    found = candidates.gather(registry, wanted, _promising(board, weights))
+    found = candidates.gather(registry, wanted, _promising(board, weights), here)
     names = list(found.records)
     if claims := [row for record in found.records.values() for row in store.of_card(record, wanted.task)]:
         evidence = [*evidence, *claims]
@@ -221,7 +229,7 @@ def _prefer(
     """Expected order, but between models of the tie-set that differ by less than seed noise the smaller goes
     first."""
     tied = list(made.order[: made.tied])
-    rest = list(made.order[made.tied :]) + [i for i in ranking.order() if i not in set(made.order)]
+    rest = list(made.everyone[len(tied) :])
     if np.isnan(made.score).any() or len(tied) < 2:
         return tied + rest
     scale = 100.0 if np.abs(made.score).max() > 1.5 else 1.0
@@ -266,7 +274,7 @@ def _recommendation(
         _known(made.low, spot),
         _known(made.high, spot),
         _known(made.regret, spot),
-        spot is not None and spot < made.tied,
+        index in made.tie_set,
         int(ranking.records[index]),
         plan,
         footprint.estimate(shape) if shape else None,
@@ -346,7 +354,7 @@ def _sentence(items: Sequence[Recommendation], made: Forecast, metric: str | Non
     }[first.strategy.name]
     if first.score is None:
         return f"Try {first.id} {how}; no evidence for this task says how good it will be."
-    tie = f"; {made.tied} models are too close to call" if made.tied > 1 else ""
+    tie = f"; {made.tied} models are too close to call, the smaller go first" if made.tied > 1 else ""
     return (
         f"Use {first.id} {how}: expect {metric} {abs(first.score):.3g} "
         f"({abs(first.low or 0):.3g} to {abs(first.high or 0):.3g}){tie}."

@@ -13,6 +13,12 @@ from zoohub.registry import ModelRecord, Query, Registry
 from zoohub.selector import facts, footprint
 
 POPULAR = 200  # models without a record that are looked at, by popularity
+# encoders that become models of a task once a head is trained on them
+ENCODERS = {
+    "text-classification": ("fill-mask", "sentence-similarity", "feature-extraction"),
+    "token-classification": ("fill-mask",),
+    "image-classification": ("image-feature-extraction", "zero-shot-image-classification"),
+}
 LANGUAGES_OF_ALL = ("multilingual", "mul")
 
 
@@ -40,8 +46,11 @@ class Candidates:
     seen: set[str] = field(default_factory=set)
 
 
-def gather(registry: Registry, wanted: Wanted, evidenced: Sequence[str]) -> Candidates:
-    """Models with evidence for the task, the best first in `evidenced`, then the popular models of the task.
+def gather(
+    registry: Registry, wanted: Wanted, evidenced: Sequence[str], here: Sequence[str] = ()
+) -> Candidates:
+    """Models with evidence for the task, the best first in `evidenced`, those that are `here`, then the popular
+    models of the task.
 
     Raises:
         SelectorError: none is left, with the filter that took most and the nearest that would pass.
@@ -49,14 +58,25 @@ def gather(registry: Registry, wanted: Wanted, evidenced: Sequence[str]) -> Cand
     found = Candidates()
     with_evidence = (record for name in evidenced if (record := registry.find(name)) is not None)
     _sift(with_evidence, wanted, found)
-    _sift(registry.search(Query(task=(wanted.task,), limit=POPULAR)), wanted, found)
+    present = (record for name in here if (record := registry.find(name)) is not None)
+    _sift((record for record in present if record.task in _usable(wanted)), wanted, found)
+    for task in _usable(wanted):
+        _sift(registry.search(Query(task=(task,), limit=POPULAR)), wanted, found)
     if not found.records and (wanted.license or wanted.language):
         facets = {"license": wanted.license, "language": wanted.language}
-        narrow = Query.of(task=wanted.task, limit=POPULAR, **{k: v for k, v in facets.items() if v})
-        _sift(registry.search(narrow), wanted, found)
+        for task in _usable(wanted):
+            narrow = Query.of(task=task, limit=POPULAR, **{k: v for k, v in facets.items() if v})
+            _sift(registry.search(narrow), wanted, found)
     if not found.records:
         raise _nobody(found, wanted)
     return found
+
+
+def _usable(wanted: Wanted) -> tuple[str, ...]:
+    """The task, and where there is data to train on, the tasks of encoders that can be trained for it."""
+    if wanted.strategy in (None, "zero-shot"):
+        return (wanted.task,)
+    return (wanted.task, *ENCODERS.get(wanted.task, ()))
 
 
 def _sift(records: Iterable[ModelRecord], wanted: Wanted, found: Candidates) -> None:
@@ -76,6 +96,8 @@ def obstacle(record: ModelRecord, wanted: Wanted) -> str | None:
     """The filter that `record` does not pass, or None. What is not known does not pass."""
     if record.gone:
         return "gone from its source"
+    if wanted.strategy == "zero-shot" and record.task in ENCODERS.get(wanted.task, ()):
+        return "needs samples: its head must be trained first"
     if wanted.license and not license_passes(record.license, wanted.license):
         return f"license {wanted.license}"
     if wanted.language and not _speaks(record, wanted.language):

@@ -24,7 +24,7 @@ DRAWS = 2000
 HELD = 0.9  # of the draws, the tie-set holds the best
 HELD_UNREHEARSED = 0.97  # the same where the evidence has too few data sets to test that
 COVERED = 0.8  # of new results, the interval holds; of new data sets, the tie-set holds the best
-LIMIT = 64  # models that are simulated; those behind them have no chance worth a number
+LIMIT = 128  # models that are simulated; those behind them have no chance worth a number
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,13 @@ class Forecast:
     """For the first models of `order`: P(best), expected score, its 80 % interval, expected regret; the
     tie-set.
 
+    `everyone` is the whole order, of which the first `tied` cannot be told apart, and `order` what was simulated.
     `typical` is the score at the expected level, without chance.
     Scores are in the unit of the contexts they are read in, higher is better; NaN where there is none.
     """
 
     order: tuple[int, ...]
+    everyone: tuple[int, ...]
     best: Array
     score: Array
     low: Array
@@ -48,12 +50,13 @@ class Forecast:
     @property
     def tie_set(self) -> tuple[int, ...]:
         """Positions of the models between which the evidence cannot choose."""
-        return self.order[: self.tied]
+        return self.everyone[: self.tied]
 
 
 def forecast(ranking: Ranking, board: Board, *, seed: int = 0) -> Forecast:
     """Simulate results of the best models of `ranking`; scores are read from the contexts of `board`."""
-    order = ranking.order()[:LIMIT]
+    everyone = ranking.order()
+    order = everyone[:LIMIT]
     random = np.random.default_rng(seed)
     draws = _draw(ranking, order, random)
     winners = np.bincount(draws.argmax(axis=1), minlength=len(order)) / DRAWS
@@ -70,7 +73,15 @@ def forecast(ranking: Ranking, board: Board, *, seed: int = 0) -> Forecast:
         typical = _typical(percentile(ranking.mean[order]), board, ranking.weights)
         regret = (scores.max(axis=1, keepdims=True) - scores).mean(axis=0)
     return Forecast(
-        tuple(order), winners, score, low, high, regret, typical, _tied(winners, ranking, rehearsed)
+        tuple(order),
+        tuple(everyone),
+        winners,
+        score,
+        low,
+        high,
+        regret,
+        typical,
+        _tied(winners, ranking, rehearsed),
     )
 
 
@@ -131,4 +142,4 @@ def _tied(winners: Array, ranking: Ranking, rehearsed: Rehearsal | None) -> int:
     if rehearsed is None:
         return drawn
     documented = int((ranking.records > 0).sum())
-    return min(max(drawn, math.ceil(rehearsed.front(COVERED) * documented - 1e-9)), len(winners))
+    return max(drawn, math.ceil(rehearsed.front(COVERED) * documented - 1e-9), 1)

@@ -7,8 +7,7 @@ that holds a digest of the data: the same command goes on where it was stopped a
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +20,9 @@ from zoohub.selector.advice import Answer, Recommendation
 from zoohub.selector.board import Context
 
 SAMPLES = 2000
+MOST_HERE = 200  # models in folders that are looked at
+SCORED = 10  # models whose features are scored at most
+TOLD = 3  # models of which it is said that they are not here
 SCORES = ("probe accuracy", "H-score", "LogME")
 MEASURED = "measured here"
 
@@ -48,6 +50,7 @@ def refine(
         DataError: the data has no labels to score by, or one class only.
     """
     from zoohub.adapters.data import read
+    from zoohub.adapters.remember import dataset_id
 
     examples = read(data, str(target.task), bad="skip")
     if len(examples.labels) < 2:
@@ -56,9 +59,9 @@ def refine(
     chosen = examples.pick(sorted(int(i) for i in places))
     names = {label: i for i, label in enumerate(sorted({str(t) for t in chosen.targets}))}
     labels = np.array([names[str(t)] for t in chosen.targets], dtype=np.int64)
-    known = f"{examples.name}#{_digest(data)}"
-    measured = []
-    for item in answer.recommendations:
+    known = dataset_id(examples.name, data)
+    measured: list[Measured] = []
+    for item in present(answer.recommendations, registry, SCORED, say):
         found = _stored(registry, item.id, known) or _measure(
             item, chosen.inputs, labels, target, known, registry, say
         )
@@ -67,14 +70,31 @@ def refine(
     return _reorder(answer, measured, target), measured
 
 
-def _digest(data: str | Path) -> str:
-    """Names and sizes of the files: enough to tell that data changed."""
-    root = Path(data)
-    files = sorted(root.rglob("*")) if root.is_dir() else [root]
-    told = "\n".join(
-        f"{file.relative_to(root.parent)} {file.stat().st_size}" for file in files if file.is_file()
-    )
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+def present(
+    items: Sequence[Recommendation], registry: Registry, count: int, say: Callable[[str], None]
+) -> list[Recommendation]:
+    """The first `count` whose weights are on this machine; of the leading ones that are not, it is said."""
+    from zoohub.weights import local
+
+    found: list[Recommendation] = []
+    for place, item in enumerate(items):
+        record = registry.find(item.id)
+        if record is not None and local(record) is not None:
+            found.append(item)
+        elif place < TOLD:
+            say(f"{item.id}: its weights are not here (zoo pull {item.id})")
+        if len(found) == count:
+            break
+    return found
+
+
+def on_this_machine(registry: Registry) -> list[str]:
+    """The ids of pulled models and of those in folders, which are the ones that can be tried at once."""
+    from zoohub.registry import Query
+    from zoohub.weights import store
+
+    pulled = [manifest.id for _, manifest in store().models()]
+    return [*pulled, *(record.id for record in registry.search(Query(source=("folder",), limit=MOST_HERE)))]
 
 
 def _stored(registry: Registry, model: str, dataset: str) -> Measured | None:
@@ -94,14 +114,9 @@ def _measure(
     say: Callable[[str], None],
 ) -> Measured | None:
     from zoohub.adapters import load
-    from zoohub.weights import local
 
-    record = registry.find(item.id)
-    if record is None or local(record) is None:
-        say(f"{item.id}: its weights are not here (zoo pull {item.id})")
-        return None
     try:
-        features = load(record, task=target.task).embed(inputs).astype(float)
+        features = load(registry.get(item.id), task=target.task).embed(inputs).astype(float)
     except (CapabilityError, UnsupportedModel, WeightsError) as error:
         say(f"{item.id}: {error.message}")
         return None

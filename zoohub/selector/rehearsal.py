@@ -8,6 +8,7 @@ from one matrix inverse (the precision matrix of a Gaussian process holds its le
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ MODELS = 400  # that take part at most, the best documented
 DRAWS = 64  # of a score's distribution
 GRID = 101  # percentile ranks at which each context's scores are tabled
 COMPARED = 3  # models that make a comparison
+COLLECTION = 0.2  # of all contexts that near-copies of one data set hold at most
 FEWEST = 4  # data sets from which a rehearsal says anything
 
 
@@ -83,9 +85,11 @@ def rehearse(board: Board) -> Rehearsal | None:
 
 
 def _families(names: list[str]) -> list[str]:
-    """Parts of one collection (m4/yearly, m4/monthly) are near-copies: they are left out together."""
+    """Parts of one collection (m4/yearly, m4/monthly) are near-copies and are left out together - unless a name
+    before the stroke stands for a whole benchmark (vtab/...), which shows in how much it holds."""
     families = [name.partition("/")[0] for name in names]
-    return families if len(set(families)) >= FEWEST else names
+    most = max(Counter(families).values()) if families else 0
+    return families if most <= len(names) * COLLECTION else names
 
 
 def _documented(board: Board) -> Board:

@@ -7,11 +7,12 @@ import gzip
 import io
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, fields
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 
 from zoohub.errors import DataError
 from zoohub.registry import Evidence, ModelRecord, Registry
+from zoohub.registry.evidence import is_loss
 from zoohub.selector.facts import FOLDER
 
 COLUMNS = tuple(field.name for field in fields(Evidence))
@@ -55,7 +56,15 @@ def _trusted(row: list[str]) -> Evidence:
 
 def gather(registry: Registry, task: str) -> list[Evidence]:
     """All evidence of a task: bundled, then what the registry holds (own runs, imports)."""
-    return [*bundled(task), *registry.evidence(task=task)]
+    return [*bundled(task), *_probes_of(task), *registry.evidence(task=task)]
+
+
+def _probes_of(task: str) -> Iterator[Evidence]:
+    """Results of another task that are results of this one: MTEB classifies by a linear probe on embeddings."""
+    if task == "text-classification":
+        for row in bundled("feature-extraction"):
+            if row.dataset.endswith("Classification"):
+                yield replace(row, task=task, metric="accuracy", strategy="probe")
 
 
 def of_card(record: ModelRecord, task: str) -> Iterator[Evidence]:
@@ -68,9 +77,7 @@ def of_card(record: ModelRecord, task: str) -> Iterator[Evidence]:
                 metric.dataset,
                 metric.metric,
                 metric.value,
-                not any(
-                    word in metric.metric.lower() for word in ("loss", "wer", "cer", "error", "perplexity")
-                ),
+                not is_loss(metric.metric),
                 source=metric.source or "card",
             )
 

@@ -1,0 +1,121 @@
+"""zoo recommend --try: curves, parts, budgets, and real training of tiny models."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from zoohub.errors import DataError, UsageError
+from zoohub.registry import ModelRecord, Registry
+from zoohub.selector import answer, trial
+from zoohub.selector.trial import Run, Trial, attempt, budget_seconds, extrapolate, parts
+
+TASK = "text-classification"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("10min", 600), ("90s", 90), ("1.5h", 5400), ("30", 30), (" 2 m ", 120)]
+)
+def test_budgets_are_read(text, seconds):
+    assert budget_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["soon", "-5min", "0s", "", "1.2.3s", ".", "nan", "1e9h"])
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(UsageError, match="no length of time"):
+        budget_seconds(text)
+
+
+def test_curves_carry_on_and_promise_no_wonders():
+    assert extrapolate([], [], 100) == float("-inf")
+    assert extrapolate([64], [0.7], 1000) == 0.7
+    assert extrapolate([100, 400], [0.6, 0.8], 1600) == pytest.approx(0.9)
+    assert extrapolate([100, 400], [0.2, 0.9999], 1600) <= 1.0
+    assert extrapolate([100, 400], [0.8, 0.7], 1600) == pytest.approx(0.7)  # a curve does not fall
+
+
+def test_parts_grow_to_the_whole():
+    assert parts(50, 2) == [50]
+    assert parts(1000, 2) == [64, 256, 1000]
+    assert parts(1000, 100) == [200, 1000]
+
+
+def test_the_cost_of_the_next_part_is_foreseen():
+    one = Trial("a", "probe", [Run(64, 0.5, 2.0)])
+    assert one.cost(256) == pytest.approx(8.0)
+    one.runs.append(Run(256, 0.6, 3.0))
+    assert one.cost(1024) == pytest.approx(6.0, rel=0.5)
+
+
+@pytest.fixture
+def tiny_models(tmp_path: Path) -> list[str]:
+    pytest.importorskip("torch")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "adapters"))
+    import tiny
+
+    from zoohub.adapters.saving import register
+
+    names = []
+    for name in ("one", "two"):
+        folder = tiny.bert_encoder(tmp_path / name)
+        names.append(register(folder).id)
+    return names
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    file = tmp_path / "reviews.csv"
+    words = [f"{'good nice great' if n % 2 else 'bad terrible not'} hotel {n},{n % 2}" for n in range(200)]
+    file.write_text("text,label\n" + "\n".join(words) + "\n")
+    return file
+
+
+@pytest.mark.models
+@pytest.mark.slow
+def test_candidates_are_trained_remembered_and_not_trained_again(tiny_models, reviews):
+    said: list[str] = []
+    with Registry.open() as registry:
+        found = answer(TASK, 160, classes=2, registry=registry, limit=1000, here=tiny_models)
+        assert set(tiny_models) <= {item.id for item in found.recommendations}
+        better, trials = attempt(found, reviews, TASK, registry, count=2, budget=120, say=said.append)
+        assert {t.id for t in trials} == set(tiny_models)
+        assert better.recommendations[0].id == trials[0].id
+        assert "On your data" in better.sentence
+        assert trials[0].runs[-1].samples == 160
+        assert len(trials[1].runs) < len(trials[0].runs)  # only the better half saw all of it
+        rows = registry.evidence(task=TASK, model=trials[0].id)
+        assert {row.n_train for row in rows} == {64, 160}
+        assert all(row.dataset.startswith("reviews") and row.source == "measured here" for row in rows)
+        said.clear()
+        attempt(found, reviews, TASK, registry, count=2, budget=120, say=said.append)
+        assert sum("(known)" in line for line in said) == 3
+
+
+@pytest.mark.models
+@pytest.mark.slow
+def test_a_spent_budget_stops_and_says_so(tiny_models, reviews):
+    said: list[str] = []
+    with Registry.open() as registry:
+        found = answer(TASK, 160, classes=2, registry=registry, limit=1000, here=tiny_models)
+        _, trials = attempt(found, reviews, TASK, registry, count=2, budget=1e-6, say=said.append)
+    assert not any(t.runs for t in trials)
+    assert any("budget is spent" in line for line in said)
+
+
+def test_nothing_to_try_and_nothing_to_tell_apart(tmp_path, reviews):
+    with Registry.open(catalog=False) as registry:
+        registry.add([ModelRecord("org/far", task=TASK, parameters=10)])
+        found = answer(TASK, 160, classes=2, registry=registry)
+        with pytest.raises(UsageError, match="None of the candidates"):
+            attempt(found, reviews, TASK, registry)
+        alike = tmp_path / "alike.csv"
+        alike.write_text("text,label\na,1\nb,1\nc,1\n")
+        with pytest.raises(DataError, match="one class only"):
+            attempt(found, alike, TASK, registry)
+
+
+def test_setfit_and_zero_shot_have_a_nearest_strategy():
+    assert trial._trainable("setfit") == "probe"
+    assert trial._trainable("lora") == "lora"
