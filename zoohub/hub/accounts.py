@@ -81,6 +81,7 @@ class Accounts:
 
     def __init__(self, db: Database) -> None:
         self.db = db
+        self._used: dict[int, float] = {}
 
     # --- users and organizations ----------------------------------------------------------------------
 
@@ -257,13 +258,20 @@ class Accounts:
                 raise Unauthorized
             actor = self._actor(connection, row.user_id, row.user, row.admin)
         if row.used is None or now - row.used > 3600:
-            with self.db.write() as connection:
-                connection.execute(update(tokens).where(tokens.c.id == row.id).values(used=now))
+            self._used[row.id] = now
         return Actor(
             id=actor.id, name=actor.name, admin=actor.admin, roles=actor.roles, orgs=actor.orgs,
             role=row.role, scope=tuple(json.loads(row.scope)) if row.scope is not None else None,
             token_id=row.id, token_name=row.name, session=row.kind == "session",
         )  # fmt: skip
+
+    def flush(self) -> None:
+        """Write when tokens were used; reading who asks must wait for no writer."""
+        used, self._used = self._used, {}
+        if used:
+            with self.db.write() as connection:
+                for token_id, at in used.items():
+                    connection.execute(update(tokens).where(tokens.c.id == token_id).values(used=at))
 
     def as_user(self, user_id: int) -> Actor:
         """A user with all rights the user has: for the command line and signed addresses."""

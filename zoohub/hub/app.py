@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 
 import zoohub
 from zoohub.errors import ZooError
-from zoohub.hub.api import files, lfs, listing, people, push, repos, xet
+from zoohub.hub.api import discussions, files, lfs, listing, people, push, repos, xet
 from zoohub.hub.config import Config
 from zoohub.hub.errors import Refusal
 from zoohub.hub.limits import LoginGuard, RateLimit
@@ -113,6 +113,7 @@ def _add_routes(app: FastAPI) -> None:
             push.router,
             xet.token_router,
             people.gate_router,
+            discussions.router,
             repos.info_router,
         ):
             app.include_router(part, prefix=f"/api/{plural}", tags=[plural])

@@ -13,13 +13,20 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from zoohub.hub import names
+from zoohub.hub import discussions, names
 from zoohub.hub.accounts import Actor, note
 from zoohub.hub.blobs import Blobs
-from zoohub.hub.errors import BadRequest, Forbidden, QuotaExceeded, Refusal, RevisionNotFound, StaleParent
+from zoohub.hub.errors import (
+    BadRequest,
+    Conflict,
+    QuotaExceeded,
+    Refusal,
+    RevisionNotFound,
+    StaleParent,
+)
 from zoohub.hub.repos import HEADS, PULLS, Commit, Repo, Repos, add_commit
 from zoohub.hub.tables import blobs as blob_table
-from zoohub.hub.tables import holdings, pulls, refs, repos, users
+from zoohub.hub.tables import holdings, refs, repos, users
 from zoohub.hub.trees import Entry, Trees, git_oid
 
 MAX_OPERATIONS = 25_000
@@ -132,6 +139,7 @@ class Plan:
     parent: Commit
     changes: dict[str, Entry | None]
     files: dict[str, Entry]
+    merges: int | None = None  # the number of the pull request that this merges
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,25 +178,84 @@ class Commits:
             StaleParent: the branch has moved on; BadRequest, QuotaExceeded, Forbidden.
         """
         with self.db.read() as connection:
-            self.allowed(connection, actor, type, name, create_pr)
+            self.allowed(connection, actor, type, name, revision, create_pr)
         digests = self.blobs.add_small(list(request.regular.values()))
+
+        def plan(connection: Connection) -> Plan:
+            return self._plan(connection, actor, type, name, revision, request, digests, create_pr)
+
+        return self._carry_out(actor, (type, name), plan, request, create_pr)
+
+    def merge(self, actor: Actor, type: str, name: str, number: int, comment: str = "") -> Committed:
+        """Merge an open pull request into `main`, as one commit.
+
+        Raises:
+            NotFound; Conflict: it is not open, or both sides changed the same files; Forbidden.
+        """
+        request = CommitRequest(message=comment)
+
+        def plan(connection: Connection) -> Plan:
+            repo = self.repos.writable(connection, actor, type, name)
+            row = discussions.found(connection, repo, number)
+            if not row.pull or row.status not in discussions.OPEN:
+                raise Conflict(f"{number} is no open pull request")
+            request.title = f"{row.title} (#{number})"
+            main = self.repos.resolve(connection, repo, HEADS + "main")
+            found = discussions.merge_of(self.repos, connection, repo, number, main)
+            if found.conflicts:
+                raise Conflict(f"Both sides changed {', '.join(found.conflicts[:5])}")
+            files = dict(Trees(self.db, connection).files(main.tree))
+            for path, entry in found.changes.items():
+                if entry is None:
+                    files.pop(path, None)
+                else:
+                    files[path] = entry
+            return Plan(repo, HEADS + "main", main, found.changes, files, merges=number)
+
+        return self._carry_out(actor, (type, name), plan, request, create_pr=False)
+
+    def copy(self, actor: Actor, type: str, source: str, target: str) -> Committed:
+        """Commit all files of one repository's `main` to another one's.
+
+        Raises:
+            BadRequest: the source is a copy of another hub's whose files are not all here; QuotaExceeded.
+        """
+        request = CommitRequest(title=f"Duplicate of {source}")
+
+        def plan(connection: Connection) -> Plan:
+            repo = self.repos.writable(connection, actor, type, target)
+            origin = self.repos.readable(connection, actor, type, source)
+            head = self.repos.resolve(connection, origin, HEADS + "main")
+            files = dict(Trees(self.db, connection).files(head.tree))
+            known = self.blobs.known(connection, [entry.sha256 or "" for entry in files.values()])
+            if any((entry.sha256 or "") not in known for entry in files.values()):
+                raise BadRequest(f"Some files of {source} are not on this hub: import it instead")
+            main = self.repos.resolve(connection, repo, HEADS + "main")
+            return Plan(repo, HEADS + "main", main, dict(files), files)
+
+        return self._carry_out(actor, (type, target), plan, request, create_pr=False)
+
+    def _carry_out(
+        self, actor: Actor, key: tuple[str, str], make: Callable[[Connection], Plan], request: CommitRequest,
+        create_pr: bool,
+    ) -> Committed:  # fmt: skip
         # Commits of one process to a repository take turns; those of others show as a moved parent.
-        with self._turns[hash((type, name.lower())) % len(self._turns)]:
+        with self._turns[hash((key[0], key[1].lower())) % len(self._turns)]:
             for _ in range(MAX_TRIES):
                 with self.db.read() as connection:
-                    plan = self._plan(connection, actor, type, name, revision, request, digests, create_pr)
+                    plan = make(connection)
                 report = self.inspect(plan) if self.inspect else Inspection()
                 with self.db.write() as connection:
-                    again = self._plan(connection, actor, type, name, revision, request, digests, create_pr)
-                    if again.parent.oid == plan.parent.oid:
+                    again = make(connection)
+                    if (again.parent.oid, again.changes) == (plan.parent.oid, plan.changes):
                         return self._perform(connection, actor, again, request, create_pr, report)
-        raise StaleParent(f"{revision} changes faster than this commit can be checked. Try again.")
+        raise StaleParent(f"{plan.ref} changes faster than this commit can be checked. Try again.")
 
     def _plan(
         self, connection: Connection, actor: Actor, type: str, name: str, revision: str,
         request: CommitRequest, digests: list[str], create_pr: bool,
     ) -> Plan:  # fmt: skip
-        repo = self.allowed(connection, actor, type, name, create_pr)
+        repo = self.allowed(connection, actor, type, name, revision, create_pr)
         ref = self._head(connection, repo, revision, create_pr)
         parent = self.repos.resolve(connection, repo, ref)
         if request.parent and not (len(request.parent) >= 7 and parent.oid.startswith(request.parent)):
@@ -212,9 +279,17 @@ class Commits:
         trees = Trees(self.db, connection)
         tree = trees.apply(trees.apply(parent.tree, dict.fromkeys(request.deleted)), plan.changes)
         oid = add_commit(connection, repo.id, tree, parent.oid, actor.name, request.title, request.message)
-        number = self._open_pull(connection, repo, actor, request.title) if create_pr else None
+        number = None
+        if create_pr:
+            number = discussions.opened(connection, repo, actor.name, request.title, pull=True)
+            if request.message:
+                discussions.commented(connection, repo, number, actor.name, request.message)
         ref = f"{PULLS}{number}" if create_pr else plan.ref
         self._move(connection, repo, ref, oid, None if create_pr else parent.oid)
+        discussions.committed(connection, repo, ref, actor.name, oid, request.title)
+        if plan.merges is not None:
+            row = discussions.found(connection, repo, plan.merges)
+            discussions.merged(connection, repo, row, oid, actor.name)
         self._hold(connection, repo, plan.changes)
         self._check_quota(connection, repo)
         values: dict[str, Any] = {"updated": time.time()}
@@ -226,13 +301,25 @@ class Commits:
         note(connection, actor.name, "commit", f"{repo.type}:{repo.name}", detail)
         return Committed(repo, oid, ref, number, tree, report.flags)
 
-    def allowed(self, connection: Connection, actor: Actor, type: str, name: str, create_pr: bool) -> Repo:
-        """The repository, if the actor may commit to it or open a pull request on it."""
-        if not create_pr:
+    def allowed(
+        self, connection: Connection, actor: Actor, type: str, name: str, revision: str, create_pr: bool
+    ) -> Repo:
+        """The repository, if the actor may commit to that revision of it, or open a pull request there.
+
+        Who opened a pull request may go on with it without a right to write to the repository.
+        """
+        number = revision.removeprefix(PULLS)
+        if not create_pr and (number == revision or not number.isdigit()):
             return self.repos.writable(connection, actor, type, name)
         repo = self.repos.readable(connection, actor, type, name)
-        if actor.anonymous or actor.role != "write" or not actor.covers(repo.key):
-            raise Forbidden("A pull request needs a token with the role 'write'")
+        if repo.mirror:
+            return self.repos.writable(connection, actor, type, name)
+        discussions.check_speaker(actor, repo)
+        if not create_pr:
+            row = discussions.found(connection, repo, int(number[:9]))
+            discussions.check_owner(self.repos, actor, repo, row.author)
+            if row.status not in discussions.OPEN:
+                raise Conflict(f"The pull request {row.number} is {row.status}")
         return repo
 
     def _head(self, connection: Connection, repo: Repo, revision: str, create_pr: bool) -> str:
@@ -292,16 +379,6 @@ class Commits:
         """Which of `digests` need not be uploaded for a commit to this repository, with their sizes."""
         with self.db.read() as connection:
             return self._large(connection, actor, repo, digests)
-
-    def _open_pull(self, connection: Connection, repo: Repo, actor: Actor, title: str) -> int:
-        last = connection.scalar(select(func.max(pulls.c.number)).where(pulls.c.repo_id == repo.id)) or 0
-        connection.execute(
-            pulls.insert().values(
-                repo_id=repo.id, number=last + 1, title=title, author=actor.name, status="open",
-                created=time.time(),
-            )
-        )  # fmt: skip
-        return int(last) + 1
 
     def _move(self, connection: Connection, repo: Repo, ref: str, oid: str, expected: str | None) -> None:
         """Let a reference point to the new commit, unless another commit came first."""

@@ -132,6 +132,14 @@ class Repos:
             error.status = 401 if actor.anonymous else 403
             raise error
 
+    def may_read(self, connection: Connection, actor: Actor, repo: Repo) -> bool:
+        """Whether the actor may read the files of a repository that it sees."""
+        try:
+            self.check_read(connection, actor, repo)
+        except (Disabled, GatedRepo):
+            return False
+        return True
+
     def writable(self, connection: Connection, actor: Actor, type: str, name: str) -> Repo:
         """The repository, if the actor may commit to it."""
         repo = self.visible(connection, actor, type, name)

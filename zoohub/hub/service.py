@@ -17,7 +17,7 @@ from zoohub.hub.commits import CommitRequest, Commits
 from zoohub.hub.config import Config
 from zoohub.hub.counts import Counts
 from zoohub.hub.db import Database
-from zoohub.hub.facts import hosted_record
+from zoohub.hub.facts import hosted_record, repo_record
 from zoohub.hub.inspection import Inspector
 from zoohub.hub.mirror import Mirror
 from zoohub.hub.modelfacts import HOSTED, OWN
@@ -29,6 +29,13 @@ from zoohub.hub.trees import Trees
 from zoohub.hub.words import FilterWords
 from zoohub.hub.xetingest import XetIngest
 from zoohub.registry import Query, Registry
+
+# A type of the Hugging Face API's tags -> the facet of the registry.
+TAG_TYPES = {
+    "pipeline_tag": "task", "library": "library", "license": "license", "language": "language",
+    "dataset": "dataset", "other": "tag",
+}  # fmt: skip
+MAX_TAGS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +104,38 @@ class Hub:
             self.index(done.repo.id)
         return Pushed(done.repo, done.oid, done.pull, "; ".join(done.flags[:3]))
 
+    def merge(self, actor: Actor, type: str, name: str, number: int, comment: str = "") -> Pushed:
+        """Merge a pull request, and let the registry know what `main` is now."""
+        done = self.commits.merge(actor, type, name, number, comment)
+        self.index(done.repo.id)
+        return Pushed(done.repo, done.oid, warning="; ".join(done.flags[:3]))
+
     def create_repo(self, actor: Actor, name: str, namespace: str | None = None, **facts: Any) -> Repo:
         """Create a repository, which search finds at once."""
         repo = self.repos.create(actor, name, namespace, **facts)
+        self.index(repo.id)
+        return repo
+
+    def duplicate_repo(
+        self, actor: Actor, type: str, source: str, target: str, private: bool | None = None
+    ) -> Repo:
+        """Copy a repository that the actor may read to a new one, as hidden and as gated as it was.
+
+        Raises:
+            Conflict: the new one exists; what `Commits.copy` raises: then it is not made.
+        """
+        with self.db.read() as connection:
+            origin = self.repos.readable(connection, actor, type, source)
+        hidden = origin.private if private is None else private
+        namespace, _, name = target.rpartition("/")
+        repo = self.repos.create(actor, name, namespace or None, type=type, private=hidden)
+        try:
+            if origin.gated:
+                self.repos.configure(actor, type, repo.name, gated=origin.gated)
+            self.commits.copy(actor, type, origin.name, repo.name)
+        except Exception:
+            self.repos.delete(actor, type, repo.name)
+            raise
         self.index(repo.id)
         return repo
 
@@ -165,6 +201,31 @@ class Hub:
         self.counts.forget()
         return len(lost)
 
+    def tags(self, type: str) -> dict[str, list[dict[str, str]]]:
+        """The tags of this hub's public repositories by type, the most frequent first."""
+        if type == "model":
+            own = Query(tag=(HOSTED,))
+            found = {kind: self.counts.by(facet, own) for kind, facet in TAG_TYPES.items()}
+        else:
+            found = {kind: Counter() for kind in TAG_TYPES}
+            with self.db.read() as connection:
+                public = select(repos).where(repos.c.type == type, repos.c.private.is_(False))
+                for row in connection.execute(public):
+                    if (record := repo_record(repo_of(row))) is not None:
+                        found["pipeline_tag"].update(record.tasks)
+                        found["license"].update([record.license])
+                        found["language"].update(record.languages)
+                        found["other"].update(record.tags)
+        prefix = {"license": "license:", "dataset": "dataset:"}
+        return {
+            kind: [
+                {"id": prefix.get(kind, "") + value, "label": value, "type": kind}
+                for value, _ in counts.most_common(MAX_TAGS)
+                if value not in ("unknown", HOSTED)
+            ]
+            for kind, counts in found.items()
+        }
+
     def reachable(self, connection: Connection, repo: Repo) -> set[str]:
         """The blobs that any reference of a repository reaches."""
         trees = Trees(self.db, connection)
@@ -185,7 +246,8 @@ class Hub:
             self._downloads[repo_id] += 1
 
     def flush(self) -> None:
-        """Write the counted downloads."""
+        """Write the counted downloads, and when tokens were used."""
+        self.accounts.flush()
         with self._lock:
             counts, self._downloads = self._downloads, Counter()
         if counts:

@@ -144,15 +144,29 @@ trees = Table(  # one folder of one revision: JSON list of entries
     Column("entries", Text, nullable=False),
 )
 
-pulls = Table(
-    "hub_pulls",
+discussions = Table(  # and pull requests
+    "hub_discussions",
     metadata,
     Column("repo_id", ForeignKey("hub_repos.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("title", Text, nullable=False),
     Column("author", String(64), nullable=False),
-    Column("status", String(8), nullable=False),  # open | merged | closed
+    Column("pull", Boolean, nullable=False),
+    Column("status", String(8), nullable=False),  # draft | open | merged | closed
+    Column("merged", String(40)),  # the commit that merged it
     Column("created", Float, nullable=False),
+)
+
+events = Table(  # what happened to a discussion
+    "hub_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("repo_id", ForeignKey("hub_repos.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),  # comment | status-change | title-change | commit
+    Column("author", String(64), nullable=False),
+    Column("data", Text, nullable=False),  # JSON
+    Column("at", Float, nullable=False),
 )
 
 access = Table(  # requests to read a gated repository
@@ -230,3 +244,5 @@ settings = Table(  # what all workers share: the signing key
 
 Index("ix_hub_repos_type_updated", repos.c.type, repos.c.updated)
 Index("ix_hub_commits_repo_id_at", commits.c.repo_id, commits.c.at)
+Index("ix_hub_events_repo_id_number", events.c.repo_id, events.c.number)
+Index("ix_hub_repos_type_created", repos.c.type, repos.c.created)

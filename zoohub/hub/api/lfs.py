@@ -107,7 +107,7 @@ def _batch(ask: Ask, data: dict[str, Any]) -> Response:
         raise BadRequest("Only uploads go by LFS here; downloads are plain HTTP")
     with hub.db.read() as connection:
         # Whoever may open a pull request may send files for it; the commit decides what becomes of them.
-        repo = hub.commits.allowed(connection, ask.user, ask.type, ask.name, create_pr=True)
+        repo = hub.commits.allowed(connection, ask.user, ask.type, ask.name, "main", create_pr=True)
     present = hub.commits.reusable(ask.user, repo, [oid for oid, _ in wanted])
     multipart = "multipart" in (data.get("transfers") or ())
     answers = []

@@ -80,6 +80,18 @@ def org_members(ask: Asked) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+@router.get("/models-tags-by-type")
+def model_tags(ask: Asked) -> dict[str, list[dict[str, str]]]:
+    """The tags that models of this hub have, by type."""
+    return ask.hub.tags("model")
+
+
+@router.get("/datasets-tags-by-type")
+def dataset_tags(ask: Asked) -> dict[str, list[dict[str, str]]]:
+    """The tags that public datasets of this hub have, by type."""
+    return ask.hub.tags("dataset")
+
+
 @router.get("/agent-harnesses", include_in_schema=False)
 def agent_harnesses() -> dict[str, Any]:
     """Nothing; but the client asks this at every start, and anything else than an object breaks it."""

@@ -96,7 +96,7 @@ def _preupload(ask: Ask, data: dict[str, Any]) -> Response:
     revision, _ = split_revision(ask.parts["rev"], "")
     hub = ask.hub
     with hub.db.read() as connection:
-        repo = hub.commits.allowed(connection, ask.user, ask.type, ask.name, create_pr)
+        repo = hub.commits.allowed(connection, ask.user, ask.type, ask.name, revision, create_pr)
         commit = hub.repos.resolve(connection, repo, revision)
         trees = Trees(hub.db, connection)
         ignore = _ignored(data.get("gitIgnore"))

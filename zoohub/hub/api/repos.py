@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -14,6 +15,7 @@ from zoohub.hub.api.files import find_repo, moved
 from zoohub.hub.errors import BadRequest, Conflict
 from zoohub.hub.facts import repo_facts
 from zoohub.hub.modelfacts import expanded, iso
+from zoohub.hub.repos import Repo
 from zoohub.hub.tables import blobs, holdings, repos
 from zoohub.hub.trees import Trees
 
@@ -52,6 +54,12 @@ def lfs_files(ask: Asked) -> Response:
 async def delete_lfs_files(ask: Asked) -> Response:
     """Delete large files for good."""
     return await run(_delete_lfs_files, ask, await ask.json())
+
+
+@on_repo(info_router, "POST", "/duplicate")
+async def duplicate(ask: Asked) -> Response:
+    """Copy a repository to a new one."""
+    return await run(_duplicate, ask, await ask.json())
 
 
 @on_repo(info_router, "GET", "")
@@ -115,11 +123,30 @@ def _create(ask: Ask, data: dict[str, Any]) -> Response:
         namespace, _, name = name.partition("/")
     private = _private(data, ask.hub.config.default_private)
     kind = _type(data)
+    full = f"{namespace or ask.user.name}/{name}"
+    return _made(
+        ask,
+        kind,
+        full,
+        lambda: ask.hub.create_repo(ask.user, name, namespace, type=kind, private=bool(private)),
+    )
+
+
+def _duplicate(ask: Ask, data: dict[str, Any]) -> Response:
+    target, private = text(data, "repository"), _private(data, None)
+    full = target if "/" in target else f"{ask.user.name}/{target}"
+    return _made(
+        ask, ask.type, full, lambda: ask.hub.duplicate_repo(ask.user, ask.type, ask.name, full, private)
+    )
+
+
+def _made(ask: Ask, kind: str, full: str, make: Callable[[], Repo]) -> Response:
+    """The address of a new repository, or 409 with that of the one that is there."""
     try:
-        repo = ask.hub.create_repo(ask.user, name, namespace, type=kind, private=bool(private))
+        repo = make()
     except Conflict as error:
         # The client reads where the repository is even from this answer.
-        url = f"{ask.base}{'/datasets' if kind == 'dataset' else ''}/{namespace or ask.user.name}/{name}"
+        url = f"{ask.base}{'/datasets' if kind == 'dataset' else ''}/{full}"
         return JSONResponse(
             {"error": error.message, "url": url}, 409, headers={"X-Error-Message": error.message}
         )

@@ -30,7 +30,7 @@ def write_token(ask: Asked) -> Response:
     """A token to send chunks with."""
     with ask.hub.db.read() as connection:
         create_pr = flag(ask.request.query_params.get("create_pr"))
-        repo = ask.hub.commits.allowed(connection, ask.user, ask.type, ask.name, create_pr)
+        repo = ask.hub.commits.allowed(connection, ask.user, ask.type, ask.name, ask.parts["rev"], create_pr)
     data = {"user": ask.user.id, "repo": repo.id}
     token = ask.hub.signer.sign("xet", data, LIFE)
     expires = ask.hub.signer.read("xet", token)["exp"]

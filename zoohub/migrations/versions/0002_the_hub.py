@@ -143,6 +143,7 @@ def upgrade() -> None:
     with op.batch_alter_table("hub_repos", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_hub_repos_owner_id"), ["owner_id"], unique=False)
         batch_op.create_index("ix_hub_repos_type_updated", ["type", "updated"], unique=False)
+        batch_op.create_index("ix_hub_repos_type_created", ["type", "created"], unique=False)
 
     op.create_table(
         "hub_tokens",
@@ -239,18 +240,40 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_hub_holdings_sha256"), ["sha256"], unique=False)
 
     op.create_table(
-        "hub_pulls",
+        "hub_discussions",
         sa.Column("repo_id", sa.Integer(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("author", sa.String(length=64), nullable=False),
+        sa.Column("pull", sa.Boolean(), nullable=False),
         sa.Column("status", sa.String(length=8), nullable=False),
+        sa.Column("merged", sa.String(length=40), nullable=True),
         sa.Column("created", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["repo_id"], ["hub_repos.id"], name=op.f("fk_hub_pulls_repo_id_hub_repos"), ondelete="CASCADE"
+            ["repo_id"],
+            ["hub_repos.id"],
+            name=op.f("fk_hub_discussions_repo_id_hub_repos"),
+            ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("repo_id", "number", name=op.f("pk_hub_pulls")),
+        sa.PrimaryKeyConstraint("repo_id", "number", name=op.f("pk_hub_discussions")),
     )
+    op.create_table(
+        "hub_events",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("repo_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("author", sa.String(length=64), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["repo_id"], ["hub_repos.id"], name=op.f("fk_hub_events_repo_id_hub_repos"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hub_events")),
+    )
+    with op.batch_alter_table("hub_events", schema=None) as batch_op:
+        batch_op.create_index("ix_hub_events_repo_id_number", ["repo_id", "number"], unique=False)
+
     op.create_table(
         "hub_redirects",
         sa.Column("type", sa.String(length=8), nullable=False),
@@ -282,7 +305,8 @@ def downgrade() -> None:
     for table in (
         "hub_refs",
         "hub_redirects",
-        "hub_pulls",
+        "hub_events",
+        "hub_discussions",
         "hub_holdings",
         "hub_commits",
         "hub_access",
