@@ -88,3 +88,25 @@ def test_a_sentence_is_spoken_and_heard(example: ModuleType, tmp_path: Path) -> 
 
     said = load("pypi:hibari-tts").predict(example.SENTENCE)
     assert heard == load(whisper).predict(said, timestamps=True).text
+
+
+@pytest.mark.parametrize("example", ["question_answering"], indirect=True)
+def test_a_reader_learns_to_point_at_answers(example: ModuleType, tmp_path: Path) -> None:
+    import tiny
+
+    rows = example.made(20)
+    assert all(
+        row["context"][row["answers"]["answer_start"][0] :].startswith(row["answers"]["text"][0])
+        for row in rows
+    )
+    encoder = tiny.bert_encoder(tmp_path / "encoder")
+    score = example.main(
+        encoder, None, tmp_path, strategy="full", epochs=3, learning_rate=5e-3, batch_size=16
+    )
+    assert score > 0.2  # a tiny encoder without words for names; a guess gets less than a tenth
+    assert (tmp_path / "reader" / "training.json").is_file()
+
+
+@pytest.mark.parametrize("example", ["translation"], indirect=True)
+def test_a_tiny_translator_learns_its_language(example: ModuleType, tmp_path: Path) -> None:
+    assert example.main(None, tmp_path, epochs=12) > 40

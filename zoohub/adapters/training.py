@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoohub.adapters import hf
 from zoohub.adapters.base import Model
 from zoohub.adapters.data import Examples, some
+from zoohub.adapters.engine import has_convolutions
 from zoohub.adapters.inference import free_memory, is_out_of_memory
 from zoohub.adapters.metrics import LOWER_IS_BETTER, measure
 from zoohub.adapters.results import Failed
@@ -20,18 +21,22 @@ from zoohub.tasks import modality
 if TYPE_CHECKING:
     from zoohub.adapters.finetune import Fit, Job, Settings
 
-# Learning rates by strategy and modality: LoRA wants about ten times that of full training.
+# Learning rates by strategy and kind of model: LoRA wants about ten times that of full training, and convolutions with
+# batch norms bear more than transformers.
 RATES = {
-    ("full", "vision"): 3e-4,
+    ("full", "convolutions"): 3e-4,
+    ("full", "vision"): 1e-4,
     ("full", "text"): 5e-5,
     ("full", "speech"): 5e-5,
     ("full", "detection"): 1e-4,
     ("lora", "detection"): 1e-3,
-    ("lora", "vision"): 2e-3,
+    ("lora", "convolutions"): 2e-3,
+    ("lora", "vision"): 1e-3,
     ("lora", "text"): 5e-4,
     ("lora", "speech"): 5e-4,
     ("setfit", "text"): 5e-5,
-    ("probe-then-full", "vision"): 1e-4,
+    ("probe-then-full", "convolutions"): 1e-4,
+    ("probe-then-full", "vision"): 5e-5,
     ("probe-then-full", "text"): 3e-5,
     ("probe-then-full", "speech"): 3e-5,
 }
@@ -208,10 +213,15 @@ def _epochs(job: Job, count: int, size: int) -> int:
 
 
 def _rate(job: Job) -> float:
-    kind = modality(job.base.task) or "text"
-    if job.base.task == "object-detection":
-        kind = "detection"
-    return RATES.get((job.settings.strategy, kind), 5e-5)
+    return RATES.get((job.settings.strategy, _kind(job.base)), 5e-5)
+
+
+def _kind(model: Model) -> str:
+    """What the default learning rate goes by."""
+    if model.task == "object-detection":
+        return "detection"
+    kind = modality(model.task) or "text"
+    return "convolutions" if kind == "vision" and has_convolutions(model.module) else kind
 
 
 def _last_checkpoint(work: Path) -> Path | None:
