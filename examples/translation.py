@@ -2,10 +2,10 @@
 
     python examples/translation.py [PAIRS.jsonl [EPOCHS]]
 
-PAIRS.jsonl has the keys `source` and `target`, as pairs of Multi30k may be laid out. Without it the sentences are made here, and those that
-are tested were never seen, only their parts. A model of under a million numbers learns such a small language; five
-thousand real pairs teach it frequent phrases and no more (BLEU stays in single figures). For real use fine-tune one
-that can translate: `zoohub.load("Helsinki-NLP/opus-mt-en-de").finetune(...)` - the call is the same.
+PAIRS.jsonl has the keys `source` and `target`, as pairs of Multi30k may be laid out. Without it the sentences are made
+here, and those that are tested were never seen, only their parts. A model of under a million numbers learns such a
+small language; it is no translator for real sentences. For those fine-tune one that can translate already:
+`zoohub.load("Helsinki-NLP/opus-mt-en-de").finetune(...)` - the call is the same.
 """
 
 from __future__ import annotations
