@@ -116,6 +116,6 @@ def test_nothing_to_try_and_nothing_to_tell_apart(tmp_path, reviews):
             attempt(found, alike, TASK, registry)
 
 
-def test_setfit_and_zero_shot_have_a_nearest_strategy():
-    assert trial._trainable("setfit") == "probe"
-    assert trial._trainable("lora") == "lora"
+def test_a_model_to_be_used_as_it_is_is_tried_as_a_probe():
+    assert trial._trainable("zero-shot") == "probe"
+    assert trial._trainable("setfit") == "setfit"

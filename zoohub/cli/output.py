@@ -134,3 +134,10 @@ def _human(number: float | None, base: int, units: Sequence[str]) -> str:
     while abs(value) >= base and unit < len(units) - 1:
         value, unit = value / base, unit + 1
     return f"{value:.0f}{units[unit]}" if unit == 0 or value >= 100 else f"{value:.1f}{units[unit]}"
+
+
+def human_time(seconds: float) -> str:
+    """0.02 s, 45 s, 12 min, 3.4 h."""
+    if seconds < 90:
+        return f"{seconds:.2g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

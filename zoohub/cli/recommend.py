@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoohub.cli.output import human_bytes, human_count, table
+from zoohub.cli.output import human_bytes, human_count, human_time, table
 
 if TYPE_CHECKING:
     from zoohub.selector import Answer, Recommendation
@@ -25,6 +25,7 @@ _COLUMNS = (
     "regret",
     "strategy",
     "train_memory",
+    "train_time",
     "run_memory",
     "parameters",
     "license",
@@ -210,6 +211,9 @@ def _print(found: Answer, judged: dict[str, str], *, markdown: bool) -> None:
     for reason in first.reasons:
         place = f"better than {reason.percentile:.0%} of models ({reason.source})"
         click.echo(f"  {reason.dataset}: {reason.metric} {reason.value:.4g}, {place}")
+    from zoohub.selector.hardware import machine
+
+    click.echo(f"Times are for this machine: {machine()}", err=True)
     if found.removed:
         told = ", ".join(f"{name} {count}" for name, count in found.removed.items())
         click.echo(f"Left out by filters: {told}", err=True)
@@ -227,6 +231,7 @@ def _row(item: Recommendation) -> dict[str, Any]:
         "regret": None if item.regret is None else f"{item.regret:.2g}",
         "strategy": item.strategy.name,
         "train_memory": human_bytes(item.training.memory.middle) if item.training else "",
+        "train_time": human_time(item.training.seconds.middle) if item.training else "",
         "run_memory": human_bytes(item.inference.memory.middle) if item.inference else "",
         "parameters": human_count(item.parameters),
         "license": item.license,

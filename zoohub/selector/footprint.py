@@ -1,15 +1,15 @@
 """What a model costs: memory and time of inference and of each way to fine-tune, as bands.
 
-From the parameter count and the config alone; no weights are read and torch is not imported. The widths of
-the bands, +-25 % of memory and a factor of 2 of time, are assumptions: they were compared with no
-published figures. One real batch says more.
+From the parameter count and the config alone; no weights are read and torch is not imported.
+
+The time laws are in clock.py; their level is a guess until a real batch on the machine sets it (calibrate.py), and the
+bands say so.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import struct
 from collections.abc import Mapping
@@ -19,14 +19,13 @@ from typing import Any
 
 from zoohub.errors import SelectorError, UsageError
 from zoohub.registry import ModelRecord
+from zoohub.selector.clock import clock
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1, "int4": 0.5}
 CONTEXT = 0.75 * 2**30  # libraries, kernels and buffers of a process
 ADAM = 12  # bytes per trained parameter: gradient and two moments in fp32
 LORA_SHARE = 0.01  # of the parameters, rank 16 on all linear layers
 BAND = 0.25  # half-width of the memory band
-TIME_BAND = 2.0  # factor of the time band
-CPU_FLOPS = 25e9  # useful floating-point operations per second and core, fp32
 TOKENS = {"text": 128, "vision": 197, "speech": 1500, "multimodal": 256, "other": 128}
 _SIZE = re.compile(r"\s*([\d.]+)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
 
@@ -156,32 +155,42 @@ def estimate(
     if precision not in BYTES:
         raise UsageError(f"{precision!r} is no precision.", f"There are: {', '.join(BYTES)}")
     weights = shape.parameters * BYTES[precision]
-    step = 2.0 * shape.parameters * shape.tokens  # operations of one forward pass of one input
-    speed = CPU_FLOPS * (os.cpu_count() or 1)
+    watch, size, tokens = clock(), shape.parameters, shape.tokens
+
+    def band(name: str, memory: float, seconds: float) -> Footprint:
+        return _band(name, memory, seconds, watch.band)
+
     if strategy in ("inference", "zero-shot"):
         cache = 2 * shape.layers * shape.hidden * shape.kv_share * BYTES[precision] * shape.tokens
-        return _band("inference", 1.2 * weights + cache + CONTEXT, step / speed)
-    activations = batch * _activations(shape, precision)
-    work = 3.0 * step * samples * epochs
+        return band("inference", 1.2 * weights + cache + CONTEXT, watch.inference(size, tokens, 1))
+    kept = batch * activations(shape, precision)
+    seconds = watch.training(size, tokens, samples * epochs)
     if strategy == "probe":
-        return _band(strategy, 1.2 * weights + activations / shape.layers + CONTEXT, step * samples / speed)
+        memory = 1.2 * weights + kept / shape.layers + CONTEXT
+        return band(strategy, memory, watch.inference(size, tokens, samples))
     if strategy == "lora":
         trained = shape.parameters * LORA_SHARE
-        return _band(strategy, 1.2 * weights + 16 * trained + activations + CONTEXT, 0.7 * work / speed)
+        return band(strategy, 1.2 * weights + 16 * trained + kept + CONTEXT, 0.7 * seconds)
     if strategy in ("full", "probe-then-full", "setfit"):
         master = shape.parameters * (4 if precision in ("bf16", "fp16") else 0)
-        memory = weights + master + ADAM * shape.parameters + activations + CONTEXT
-        return _band(strategy, memory, work / speed)
+        memory = weights + master + ADAM * shape.parameters + kept + CONTEXT
+        return band(strategy, memory, seconds)
     raise UsageError(
         f"{strategy!r} is no strategy.", "There are: inference, probe, setfit, lora, probe-then-full, full"
     )
 
 
 def fit(
-    shape: Shape, memory: float, strategy: str = "inference", *, precision: str = "fp32", batch: int = 16
+    shape: Shape,
+    memory: float,
+    strategy: str = "inference",
+    *,
+    precision: str = "fp32",
+    batch: int = 16,
+    samples: int = 0,
 ) -> Fit:
     """Whether `shape` fits into `memory` bytes, and what would make it fit, the mildest change first."""
-    made = estimate(shape, strategy, precision=precision, batch=batch)
+    made = estimate(shape, strategy, precision=precision, batch=batch, samples=samples)
     fits = made.memory.middle <= memory
     advice = () if made.memory.high <= memory else tuple(_advice(shape, memory, strategy, precision, batch))
     sure = made.memory.high <= memory or made.memory.low > memory
@@ -208,18 +217,18 @@ def _advice(shape: Shape, memory: float, strategy: str, precision: str, batch: i
     return found or [f"a smaller model, or {least:.1f} GB"]
 
 
-def _activations(shape: Shape, precision: str) -> float:
+def activations(shape: Shape, precision: str) -> float:
     """Bytes kept for the backward pass of one input: about 34 values of 2 bytes per token, layer and unit."""
     width = 1.0 if BYTES[precision] <= 2 else 2.0
     tokens = min(shape.tokens, 512)
     return 34.0 * width * tokens * shape.hidden * shape.layers
 
 
-def _band(strategy: str, memory: float, seconds: float) -> Footprint:
+def _band(strategy: str, memory: float, seconds: float, width: float) -> Footprint:
     return Footprint(
         strategy,
         Band(memory * (1 - BAND), memory, memory * (1 + BAND)),
-        Band(seconds / TIME_BAND, seconds, seconds * TIME_BAND),
+        Band(seconds / width, seconds, seconds * width),
     )
 
 

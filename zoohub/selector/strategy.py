@@ -60,9 +60,11 @@ def _unlabeled(samples: int | None, parameters: int | None) -> Strategy:
 
 
 def _contrastive(per_class: float) -> Strategy:
-    """What leads with few texts a class."""
-    reason = f"{per_class:.0f} samples per class: contrastive training of a sentence encoder leads up to 64"
-    return Strategy("setfit", reason, {"epochs": 1, "learning_rate": 2e-5})
+    return Strategy(
+        "setfit",
+        f"{per_class:.0f} samples per class: comparing texts with each other leads up to 64",
+        {"epochs": 1, "learning_rate": 2e-5},
+    )
 
 
 def _lora(reason: str) -> Strategy:
