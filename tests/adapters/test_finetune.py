@@ -238,6 +238,53 @@ def test_an_untrained_head_is_not_asked(tmp_path: Path) -> None:
         model.predict("good")
 
 
+@pytest.mark.parametrize("make", [tiny.bert_classifier, tiny.bert_encoder], ids=lambda make: make.__name__)
+def test_a_text_may_have_several_labels(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    rows = [
+        {
+            "text": f"{'hotel' * (i % 2)} {'food' * (i % 3 > 0)} the",
+            "label": ["hotel"] * (i % 2) + ["food"] * (i % 3 > 0),
+        }
+        for i in range(30)
+    ]
+    base = load(make(tmp_path / "base"), task="text-classification")
+    with pytest.raises(CapabilityError, match="no strategy 'probe' for these data"):
+        base.finetune(rows, strategy="probe", register=False, output=tmp_path / "no")
+    with pytest.raises(UsageError, match="balance"):
+        base.finetune(rows, balance=True, register=False, output=tmp_path / "no")
+    tuned = base.finetune(
+        rows,
+        epochs=15,
+        learning_rate=5e-3,
+        eval=rows,
+        patience=None,
+        register=False,
+        output=tmp_path / "tuned",
+    )
+    assert sorted(label.label for label in tuned.predict("hotel food the").labels) == ["food", "hotel"]
+    assert tuned.predict("the").labels == ()
+    assert tuned.evaluate(rows)["F1"] > 0.9
+
+
+def test_batches_of_like_length_hold_every_row_once_and_differ_by_epoch() -> None:
+    from zoohub.adapters.training import by_length
+
+    lengths = list(np.random.default_rng(0).integers(5, 300, 203))
+    sampler, twin = by_length(lengths, 8, 3), by_length(lengths, 8, 3)
+    first = list(sampler)
+    assert sorted(first) == list(range(203))
+    assert list(twin) == first
+    sampler.set_epoch(1)
+    assert list(sampler) != first
+
+    def padded(order: list[int]) -> int:
+        return sum(
+            max(lengths[i] for i in order[k : k + 8]) * len(order[k : k + 8]) for k in range(0, 203, 8)
+        )
+
+    assert padded(first) < 0.7 * padded(list(range(203)))
+
+
 # --- data -----------------------------------------------------------------------------------------
 
 

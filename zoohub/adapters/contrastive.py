@@ -26,7 +26,7 @@ def fit_setfit(job: Job) -> Fit:
     from zoohub.adapters import finetune, logistic, probe, training
 
     training.sow(job.settings.seed)
-    model = job.base.relabel(job.labels)
+    model: Any = finetune.fresh(job)
     rows = [model.learn(item, target)[0] for item, target in job.train]
     epochs = job.settings.epochs or max(1, round(PAIRS / len(rows)))
     pairs = _pairs([row["labels"] for row in rows], round(epochs), job.settings.seed)

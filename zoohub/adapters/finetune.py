@@ -137,7 +137,7 @@ def finetune(model: Model, given: Any, settings: Mapping[str, Any]) -> Model:
     output = _output(base, chosen)
     saving.require_free(output, chosen.overwrite)
     train, held = base.arrange(*read_both(base, given, chosen))
-    labels = labels_for(base, train, held)
+    labels = labels_for(base, train, held, balance=chosen.balance)
     report = Report.of(train, held, labels)
     strategy, reason = choose_strategy(base, train, labels, chosen.strategy)
     _say(f"{report}\nstrategy: {strategy} ({reason})", chosen.progress)
@@ -202,7 +202,9 @@ def read_both(model: Model, given: Any, settings: Settings) -> tuple[data.Exampl
     return train, held
 
 
-def labels_for(model: Model, train: data.Examples, held: data.Examples) -> tuple[str, ...]:
+def labels_for(
+    model: Model, train: data.Examples, held: data.Examples, *, balance: bool = False
+) -> tuple[str, ...]:
     """The labels to learn: the model's own order where they are the same, else those of the data.
 
     Raises:
@@ -210,13 +212,13 @@ def labels_for(model: Model, train: data.Examples, held: data.Examples) -> tuple
     """
     if model.task not in CLASSIFIES:
         return model.target_labels(train)
-    if not getattr(model, "several", False) and any(
-        isinstance(t, list) for t in (*train.targets, *held.targets)
-    ):
+    if several_labels(train, held) and not hasattr(model, "set_several"):
         raise DataError(
-            f"{train.name} has several labels an example, and {model.id} gives one for each input.",
-            "Give each example one label, or take a text model whose config says multi_label_classification.",
+            f"{train.name} has several labels an example; {model.task} by {type(model).__name__} gives one.",
+            "Give each example one label.",
         )
+    if several_labels(train, held) and balance:
+        raise UsageError("balance=True weighs classes of which an example has one; these data have several.")
     found = train.labels
     if len(found) < 2:
         raise DataError(
@@ -228,6 +230,19 @@ def labels_for(model: Model, train: data.Examples, held: data.Examples) -> tuple
     return model.labels if set(model.labels) == set(found) else found
 
 
+def several_labels(*parts: data.Examples) -> bool:
+    """Whether examples may have several labels at once."""
+    return any(isinstance(target, list) for part in parts for target in part.targets)
+
+
+def fresh(job: Job) -> Model:
+    """A copy of the base with a new head for the labels of the data."""
+    model = job.base.relabel(job.labels)
+    if job.base.task in CLASSIFIES and hasattr(model, "set_several"):
+        model.set_several(several_labels(job.train, job.held))
+    return model
+
+
 def choose_strategy(
     model: Model, train: data.Examples, labels: Sequence[str], wanted: str
 ) -> tuple[str, str]:
@@ -237,10 +252,13 @@ def choose_strategy(
         CapabilityError: the family cannot be fine-tuned so.
     """
     can = model.strategies
+    if model.task in CLASSIFIES and several_labels(train):
+        can = tuple(name for name in can if name in ("lora", "full"))  # the others fit one label an example
     if wanted != "auto":
         if wanted not in can:
             raise CapabilityError(
-                f"{type(model).__name__} has no strategy {wanted!r}.", f"It has: {', '.join(can)}."
+                f"{type(model).__name__} has no strategy {wanted!r} for these data.",
+                f"It has: {', '.join(can)}.",
             )
         return wanted, "as asked"
     if "probe" not in can:
@@ -282,7 +300,7 @@ def fit_probe(job: Job) -> Fit:
     """Frozen features once, the exact head on them; measured on features too."""
     from zoohub.adapters.heads import classification_of
 
-    model = job.base.relabel(job.labels)
+    model = fresh(job)
     head = probe_head(job, model)
     x, y, failed = _table(model, job.held, job.labels, job.settings)
     targets = [job.labels[i] for i in y]

@@ -111,6 +111,11 @@ class TextClassifier(Texts):
         """Whether a text may have several labels at once."""
         return bool(self.module.config.problem_type == "multi_label_classification")
 
+    def set_several(self, several: bool) -> None:
+        """Whether a text may have several labels at once; the config keeps it."""
+        kind = "multi_label_classification" if several else "single_label_classification"
+        self.module.config.problem_type = kind
+
     def answer(
         self, samples: Sequence[Any], *, top_k: int = 5, threshold: float = 0.5, **_: Any
     ) -> Sequence[Any]:

@@ -49,7 +49,7 @@ def fit_trained(job: Job) -> Fit:
     from zoohub.adapters import finetune
 
     sow(job.settings.seed)
-    model = job.base.relabel(job.labels)
+    model = finetune.fresh(job)
     facts: dict[str, Any] = {}
     if job.settings.strategy == "probe-then-full":
         head = finetune.probe_head(job, model)

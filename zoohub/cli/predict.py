@@ -241,7 +241,10 @@ def _show(measured: Any, format: str) -> None:
     "--output", type=click.Path(file_okay=False), help="The new folder (default: below $ZOO_HOME/models)."
 )
 @click.option(
-    "--strategy", default="auto", show_default=True, help="auto, probe, lora, full or probe-then-full."
+    "--strategy",
+    default="auto",
+    show_default=True,
+    help="auto, probe, setfit, lora, full or probe-then-full.",
 )
 @click.option("--eval", "held", help="Data to measure on, or the share to set aside, e.g. 0.2.")
 @click.option("--epochs", type=float, help="Passes over the data (default: by its size).")
