@@ -47,5 +47,7 @@ def profile(path: Path, format: str) -> None:
         click.echo("forms: " + ", ".join(f"{name} {count}" for name, count in found.channels.items()))
     if found.language:
         click.echo(f"language: {found.language}")
+    if found.noise is not None:
+        click.echo(f"labels that look wrong: about {found.noise:.0%}, at most")
     for warning in found.warnings:
         click.echo(f"Warning: {warning}", err=True)

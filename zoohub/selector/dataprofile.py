@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
@@ -28,6 +29,8 @@ SPLITS = {
     "validation": "eval",
     "dev": "eval",
 }
+IDENTIFIED = 200  # texts whose language is identified
+NOISY = 0.1  # estimated share of wrong labels from which it is warned
 OPENED = 500  # images and sounds that are opened to learn their sizes
 
 
@@ -49,6 +52,7 @@ class Profile:
     length: tuple[float, float, float] | None
     channels: dict[str, int]
     language: str | None
+    noise: float | None
     warnings: tuple[str, ...]
 
 
@@ -105,12 +109,34 @@ def profile(path: str | Path) -> Profile:
         (min(lengths), median(lengths), max(lengths)) if lengths else None,
         dict(channels),
         language(texts) if texts else None,
+        _noise(train) if kind == "text" else None,
         (),
     )
     return _with_warnings(found)
 
 
 def language(texts: Sequence[str]) -> str | None:
+    """The language of most texts: by py3langid where it is installed (extra `models`), else by the script alone."""
+    return by_words(texts) or by_script(texts)
+
+
+def by_words(texts: Sequence[str]) -> str | None:
+    """The language that py3langid gives to most of a sample; None without it, or where no language leads."""
+    if find_spec("py3langid") is None:
+        return None
+    import py3langid
+
+    chosen = [text for text in texts[:: max(len(texts) // IDENTIFIED, 1)] if any(map(str.isalpha, text))]
+    if not chosen:
+        return None
+    found = Counter(str(py3langid.classify(text[:500])[0]) for text in chosen)
+    # short texts alone are often mistaken; together they are not
+    found[str(py3langid.classify(" ".join(text[:200] for text in chosen[:50]))[0])] += len(chosen)
+    best, count = found.most_common(1)[0]
+    return best if count > len(chosen) else None
+
+
+def by_script(texts: Sequence[str]) -> str | None:
     """The language that the script tells (zh, ja, ko, ru, ar, el, he, th, hi); None where several share the
     script."""
     ranges = (
@@ -218,6 +244,14 @@ def _sound(file: Path) -> tuple[float, str]:
     return info.frames / info.samplerate, f"{info.samplerate} Hz"
 
 
+def _noise(train: Sequence[Item]) -> float | None:
+    """The estimated share of wrong labels; it needs texts with labels."""
+    from zoohub.selector.noise import suspects
+
+    known = [(item.text, item.label) for item in train if item.text and item.label is not None]
+    return suspects([text for text, _ in known], [label for _, label in known])
+
+
 def _with_warnings(found: Profile) -> Profile:
     from dataclasses import replace
 
@@ -232,6 +266,8 @@ def _with_warnings(found: Profile) -> Profile:
         said.append(f"{found.duplicates} duplicates in the training data")
     if found.conflicting:
         said.append(f"{found.conflicting} samples carry two labels: label noise")
+    if found.noise is not None and found.noise > NOISY:
+        said.append(f"about {found.noise:.0%} of the labels look wrong to a plain classifier, at most")
     if found.leaked:
         said.append(f"{found.leaked} samples are both in training and evaluation data")
     if found.broken:
