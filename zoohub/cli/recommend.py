@@ -154,7 +154,8 @@ def _from_data(data: Path, samples: int | None, options: dict[str, Any]) -> int:
         click.echo(f"Warning: {warning}", err=True)
     if options["classes"] is None and len(seen.classes) > 1:
         options["classes"] = len(seen.classes)
-    options["language"] = options["language"] or seen.language
+    if seen.language != "en":  # models that state no language are mostly English: they need not state it
+        options["language"] = options["language"] or seen.language
     return samples or seen.samples
 
 
