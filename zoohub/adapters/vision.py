@@ -31,7 +31,7 @@ class Images(Model):
     embeds = True
     lazy = True
     options: ClassVar[Mapping[str, Any]] = {"top_k": 5}
-    plan = Plan(items=8, window=256, workers=2)  # small batches stay in the processor's cache
+    plan = Plan(items=8, window=64, workers=2)  # small batches stay in the processor's cache
     transform: Transform | None = None
     _fast: dict[bool, Any] | None = None
 
