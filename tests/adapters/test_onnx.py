@@ -8,43 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_onnx import classifier, grid_detector
 
 from zoohub.adapters import load
 from zoohub.errors import UnsafeFile, UnsupportedModel
 
 onnx = pytest.importorskip("onnx")
 pytestmark = pytest.mark.models
-
-
-def write(folder: Path, nodes: list, inputs: dict, outputs: dict, constants: dict, config: dict) -> Path:
-    from onnx import TensorProto, helper, numpy_helper
-
-    def values(table: dict) -> list:
-        return [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in table.items()
-        ]
-
-    weights = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "tiny", values(inputs), values(outputs), weights)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, folder / "model.onnx")
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
-
-
-def grid_detector(folder: Path, grid: np.ndarray) -> Path:
-    """A detector that sees the same grid in every picture."""
-    from onnx import helper
-
-    nodes = [
-        helper.make_node("ReduceMean", ["image"], ["mean"], keepdims=1),
-        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
-        helper.make_node("Add", ["grid", "nothing"], ["out"]),
-    ]
-    constants = {"grid": grid[None].astype(np.float32), "zero": np.zeros(1, np.float32)}
-    config = {"layout": "onnx", "architecture": "fastestdet", "label_names": ["cat", "dog"]}
-    return write(folder, nodes, {"image": [1, 3, 32, 32]}, {"out": [1, *grid.shape]}, constants, config)
 
 
 def test_grid_cells_become_boxes_in_pixels(tmp_path: Path) -> None:
@@ -58,16 +28,6 @@ def test_grid_cells_become_boxes_in_pixels(tmp_path: Path) -> None:
     # centre at (2 + tanh 0) / 4 of the width, 1 / 4 of the height; half of each side
     assert found.box == pytest.approx((50, 0, 150, 50))
     assert model.predict(Image.new("RGB", (9, 9)), threshold=0.99) == []
-
-
-def classifier(folder: Path) -> Path:
-    """Scores are the mean of each color."""
-    from onnx import helper
-
-    nodes = [helper.make_node("ReduceMean", ["image"], ["out"], axes=[2, 3], keepdims=0)]
-    config = {"input_size": [3, 8, 8], "mean": [0, 0, 0], "std": [1, 1, 1], "crop_pct": 1.0,
-              "label_names": ["red", "green", "blue"]}  # fmt: skip
-    return write(folder, nodes, {"image": ["n", 3, 8, 8]}, {"out": ["n", 3]}, {}, config)
 
 
 def test_classifier_uses_the_transform_of_its_config(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import tiny
 LETTERS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefghijklmnopqrstuvwxyz'")
 
 
-def whisper(folder: Path, *, multilingual: bool = True) -> Path:
-    """A Whisper of two layers; its vocabulary has letters, languages and time stamps."""
+def whisper(folder: Path, *, multilingual: bool = True, seconds: int = 30) -> Path:
+    """A Whisper of two layers that hears `seconds` at once; its vocabulary has letters, languages and time stamps."""
     from tokenizers import pre_tokenizers
     from transformers import (
         WhisperConfig,
@@ -36,7 +36,7 @@ def whisper(folder: Path, *, multilingual: bool = True) -> Path:
     config = WhisperConfig(
         vocab_size=len(vocab), d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
         decoder_attention_heads=2, encoder_ffn_dim=64, decoder_ffn_dim=64, num_mel_bins=80,
-        max_source_positions=1500, max_target_positions=64, pad_token_id=vocab["<|endoftext|>"],
+        max_source_positions=50 * seconds, max_target_positions=64, pad_token_id=vocab["<|endoftext|>"],
         bos_token_id=vocab["<|endoftext|>"], eos_token_id=vocab["<|endoftext|>"],
         decoder_start_token_id=vocab["<|startoftranscript|>"], suppress_tokens=None, begin_suppress_tokens=None,
     )  # fmt: skip
@@ -52,7 +52,9 @@ def whisper(folder: Path, *, multilingual: bool = True) -> Path:
         wanted.lang_to_id = {f"<|{code}|>": vocab[f"<|{code}|>"] for code in ("en", "zh")}
         wanted.task_to_id = {name: vocab[f"<|{name}|>"] for name in ("translate", "transcribe")}
     module.save_pretrained(folder)
-    WhisperProcessor(WhisperFeatureExtractor(feature_size=80), words).save_pretrained(folder)
+    WhisperProcessor(WhisperFeatureExtractor(feature_size=80, chunk_length=seconds), words).save_pretrained(
+        folder
+    )
     return folder
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from zoohub.adapters import data as reading
 from zoohub.adapters.base import Model
+from zoohub.adapters.measures import MEASURES, labels
 from zoohub.adapters.metrics import Evaluation, measure
 from zoohub.adapters.results import Failed
 from zoohub.errors import DataError
@@ -44,8 +45,7 @@ def check_labels(model: Model, examples: reading.Examples) -> None:
     Raises:
         DataError: the data has labels that are not the model's; the message names them.
     """
-    columns = reading.CONVENTIONS.get(model.task, ())
-    if not model.labels or not any(column.role == "label" for column in columns):
+    if not model.labels or MEASURES.get(model.task) is not labels:
         return
     if not examples.targets or not isinstance(examples.targets[0], str):
         return

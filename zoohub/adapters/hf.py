@@ -56,9 +56,11 @@ def load(model: Model, auto: str, *, labels: Sequence[str] | None = None, **more
 
 
 def dtype(model: Model) -> Any:
-    """The torch number type of the model's precision."""
+    """The torch number type that the model computes in; with int8 that of what is not stored in 8 bits."""
     import torch
 
+    if model.precision == "int8":
+        return torch.bfloat16 if model.device.startswith("cuda") else torch.float32
     return getattr(torch, DTYPES[model.precision])
 
 

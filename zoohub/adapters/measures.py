@@ -6,9 +6,11 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoohub.adapters.metrics import Metric, Sums, f1_of, mean_of, ratio_of
+from zoohub.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -267,6 +269,99 @@ def _dcg(relevance: NDArray[Any]) -> float:
     return float((relevance / np.log2(np.arange(2, len(relevance) + 2))).sum())
 
 
+# --- vectors and stretches of sound -------------------------------------------------------------------
+
+
+def retrieval(targets: Sequence[Any], results: Sequence[Any], _: Sequence[str]) -> Measured:
+    """Recall@1 and @5: whether one of the most similar other inputs has an input's label (cosine)."""
+    import numpy as np
+
+    likeness = _likeness(results)
+    np.fill_diagonal(likeness, -np.inf)
+    names = np.asarray([str(target) for target in targets])
+    order = np.argsort(-likeness, axis=1, kind="stable")[:, :5]
+    right = names[order[:, : max(1, min(5, len(names) - 1))]] == names[:, None]
+    return {"recall@1": mean_of(right[:, 0]), "recall@5": mean_of(right.any(1))}
+
+
+def _likeness(results: Sequence[Any]) -> NDArray[Any]:
+    import numpy as np
+
+    rows = np.stack([np.asarray(getattr(result, "vector", result), float) for result in results])
+    rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    table: NDArray[Any] = rows @ rows.T
+    return table
+
+
+@dataclass(frozen=True, slots=True)
+class EqualErrors:
+    """Equal error rate over all pairs: pairs `(i, j)` by rising score, and whether they are of one speaker."""
+
+    left: NDArray[Any]
+    right: NDArray[Any]
+    alike: NDArray[Any]
+    n: int
+
+    def __len__(self) -> int:
+        return self.n
+
+    def of(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where the share of pairs of one speaker below a threshold meets that of two speakers above it."""
+        import numpy as np
+
+        found = []
+        for row in weights:
+            counts = row[self.left] * row[self.right]
+            one, two = counts * self.alike, counts * ~self.alike
+            missed = np.concatenate([[0], np.cumsum(one)]) / max(one.sum(), 1)
+            taken = 1 - np.concatenate([[0], np.cumsum(two)]) / max(two.sum(), 1)
+            at = np.abs(missed - taken).argmin()
+            found.append((missed[at] + taken[at]) / 2)
+        return np.asarray(found)
+
+
+def speakers(targets: Sequence[Any], results: Sequence[Any], _: Sequence[str]) -> Measured:
+    """Equal error rate of all pairs of recordings, by cosine.
+
+    Raises:
+        DataError: there are not both pairs of one speaker and pairs of two.
+    """
+    import numpy as np
+
+    left, right = np.triu_indices(len(targets), 1)
+    scores = _likeness(results)[left, right]
+    names = np.asarray([str(target) for target in targets])
+    order = np.argsort(scores, kind="stable")
+    left, right = left[order], right[order]
+    alike = names[left] == names[right]
+    if not alike.any() or alike.all():
+        raise DataError("Verification needs several speakers, and several recordings of one.")
+    return {"EER": EqualErrors(left, right, alike, len(targets))}
+
+
+def speech_spans(targets: Sequence[Any], results: Sequence[Any], _: Sequence[str]) -> Measured:
+    """F1, precision and recall of the seconds of speech; a target is spans as (start, end) or dicts with both."""
+    import numpy as np
+
+    rows = []
+    for target, result in zip(targets, results, strict=True):
+        true = [_ends(span) for span in target]
+        given = [(segment.start, segment.end) for segment in result]
+        shared = sum(max(0.0, min(b, d) - max(a, c)) for a, b in true for c, d in given)
+        rows.append((shared, sum(d - c for c, d in given), sum(b - a for a, b in true)))
+    right, said, there = np.asarray(rows, float).reshape(-1, 3).T
+    return {
+        "F1": f1_of(right[:, None], said[:, None], there[:, None], macro=False),
+        "precision": ratio_of(right, said),
+        "recall": ratio_of(right, there),
+    }
+
+
+def _ends(span: Any) -> tuple[float, float]:
+    start, end = (span["start"], span["end"]) if isinstance(span, Mapping) else span
+    return float(start), float(end)
+
+
 MEASURES: Mapping[str, Callable[[Sequence[Any], Sequence[Any], Sequence[str]], Measured]] = {
     "image-classification": labels,
     "zero-shot-image-classification": labels,
@@ -287,4 +382,7 @@ MEASURES: Mapping[str, Callable[[Sequence[Any], Sequence[Any], Sequence[str]], M
     "feature-extraction": similarities,
     "sentence-similarity": similarities,
     "text-ranking": rankings,
+    "image-feature-extraction": retrieval,
+    "speaker-verification": speakers,
+    "voice-activity-detection": speech_spans,
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from zoohub.adapters import hf
 from zoohub.adapters.base import Model
 from zoohub.cards import new_card
-from zoohub.errors import UsageError
+from zoohub.errors import CapabilityError, UsageError
 from zoohub.registry import ModelRecord
 
 CARD = "README.md"
@@ -17,6 +17,8 @@ CARD = "README.md"
 
 def save(model: Model, folder: Path) -> Path:
     """See `Model.save`. The card is the model's own where its folder has one."""
+    if model.precision == "int8":
+        raise CapabilityError(f"{model.id} is loaded in int8.", "Load it in another precision to save it.")
     source = model.bundle.folder / CARD
     return write_folder(folder, lambda work: _write_copy(model, source, work))
 

@@ -114,11 +114,33 @@ class Whisper(Recognizer):
         beams: int = 1,
         **_: Any,
     ) -> list[Transcript]:
-        """One transcript a recording; recordings beyond 30 seconds are generated with time stamps, as Whisper needs."""
+        """One transcript a recording; recordings beyond 30 seconds are generated with time stamps, as Whisper needs.
+
+        Short and long ones do not share a batch: a short one would be read otherwise than alone.
+        """
+        self._check(language, timestamps, translate)
+        long = [len(sample) > self.extractor.n_samples for sample in samples]
+        found: dict[int, Transcript] = {}
+        for kind in (False, True):
+            places = [place for place, each in enumerate(long) if each is kind]
+            if places:
+                batch = [samples[place] for place in places]
+                made = self._written(batch, kind, language, timestamps, translate, beams)
+                found |= dict(zip(places, made, strict=True))
+        return [found[place] for place in range(len(samples))]
+
+    def _written(
+        self,
+        samples: Sequence[Any],
+        long: bool,
+        language: str | None,
+        timestamps: bool | str,
+        translate: bool,
+        beams: int,
+    ) -> list[Transcript]:
+        """Transcripts of recordings that are all short, or all long."""
         import torch
 
-        self._check(language, timestamps, translate)
-        long = max(map(len, samples)) > self.extractor.n_samples
         batch = self._inputs(self._features(samples, long))
         settings: dict[str, Any] = {"return_timestamps": bool(timestamps) or long, "num_beams": beams}
         languages: list[str | None] = ["en"] * len(samples)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from zoohub.adapters import hf, pooling
 from zoohub.adapters.base import Model, refuse
+from zoohub.adapters.data import Examples
 from zoohub.adapters.heads import capture_input, classification, last_linear, multi_label
 from zoohub.adapters.inference import Plan
 from zoohub.adapters.results import Embedding, Similarity
+from zoohub.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -163,6 +165,21 @@ class TextEmbedder(Texts):
         super()._open(None)
         self.recipe = replace(pooling.Recipe.read(self.bundle.folder, self.bundle.config), head=None)
 
+    def is_one(self, inputs: Any) -> bool:
+        """A tuple of two texts is one pair where the task is to compare them."""
+        pair = (
+            isinstance(inputs, tuple) and len(inputs) == 2 and all(isinstance(part, str) for part in inputs)
+        )
+        return (pair and self.task == "sentence-similarity") or super().is_one(inputs)
+
+    def judge(self, examples: Examples, **settings: Any) -> Sequence[Any]:
+        """The `Similarity` of each pair, whatever the task."""
+        pairs = [text_and_pair(item) for item in examples.inputs]
+        texts = list(dict.fromkeys(text for pair in pairs for text in pair if text is not None))
+        how = {key: settings[key] for key in ("batch_size", "progress") if key in settings}
+        vectors = dict(zip(texts, self.embed(texts, **how), strict=True))
+        return [Similarity(cosine(vectors[a], vectors[b])) for a, b in pairs if b is not None]
+
     def prepare(self, item: Any) -> Any:
         """Token numbers of a text; for similarity, of both texts."""
         if self.task == "sentence-similarity" and not isinstance(item, str):
@@ -190,6 +207,8 @@ class TextEmbedder(Texts):
 
     def features(self, samples: Sequence[Any]) -> NDArray[np.float32]:
         """One vector a text, pooled and normalized as the model's own recipe says."""
+        if any(isinstance(sample, list) for sample in samples):
+            raise InputError("A pair of texts has no one vector.", "Embed its texts one by one.")
         batch = self.tensors(samples)
         hidden = self.module(**batch).last_hidden_state
         vectors: NDArray[np.float32] = self.recipe(hidden, batch["attention_mask"]).float().cpu().numpy()
