@@ -311,7 +311,8 @@ CASES: dict[str, Callable[[Path], Case]] = {
         "label", accuracy, labels=("food", "city"),
     ),
     "transformers-texts:text-classification": texts(
-        "transformers-texts", tiny.bert_classifier, "text-classification", data=REVIEWS, truth=accuracy
+        "transformers-texts", tiny.bert_classifier, "text-classification", data=REVIEWS, truth=accuracy,
+        settings={"epochs": 6, "learning_rate": 1e-2}
     ),
     "transformers-embeddings:feature-extraction": texts(
         "transformers-embeddings", tiny.bert_encoder, "feature-extraction", data=SIMILAR, truth=spearman

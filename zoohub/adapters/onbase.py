@@ -34,7 +34,11 @@ def open_adapter(bundle: Bundle, *, task: str | None, device: str, precision: st
         raise UnsafeFile(f"{bundle.folder} holds no {WEIGHTS}.", "Ask its author for safetensors.")
     base = base_bundle(bundle, config)
     task = task or _TASKS.get(str(config.get("task_type"))) or infer_task(base)
-    family = choose(base.library, task, base.adapter).load().variant(base)
+    family = choose(base.library, task, base.adapter).load()
+    if (
+        config.get("task_type") != "SEQ_CLS"
+    ):  # which is transformers' own class, whatever the base's files are
+        family = family.variant(base)
     model = _merged_class(family)(base, task, device=device, precision=precision)
     names = _labels(bundle)
     if names:

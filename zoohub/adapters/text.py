@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoohub.adapters.bundle import Bundle
-    from zoohub.adapters.data import Examples
 
 TOKENS = (
     4096  # padded tokens a batch: enough to keep two to sixteen cores busy, small enough for their caches
