@@ -11,8 +11,9 @@ from click.testing import CliRunner
 from zoohub import settings
 from zoohub.cli.main import zoo
 from zoohub.registry import ModelRecord, Registry
+from zoohub.selector import backbones
 from zoohub.selector.clock import ANCHOR_PARAMETERS, Clock, clock, gpu_law, remember
-from zoohub.selector.footprint import Shape, estimate
+from zoohub.selector.footprint import Shape, estimate, shape
 from zoohub.selector.hardware import Machine, largest, machine
 
 
@@ -42,16 +43,50 @@ def test_on_a_gpu_size_counts_less_than_on_a_cpu():
 
 
 def test_a_measured_level_counts_and_narrows_the_band():
-    shape = Shape(10**7, 384, 6, 128)
-    before = estimate(shape, "full", samples=1000).seconds
+    small = Shape(10**7, 384, 6, 128)
+    before = estimate(small, "full", samples=1000).seconds
     remember(3.0, machine())
-    after = estimate(shape, "full", samples=1000).seconds
+    after = estimate(small, "full", samples=1000).seconds
     assert after.middle == pytest.approx(3.0 * before.middle)
     assert after.high / after.middle < before.high / before.middle
     (settings.home() / "machine.json").write_text('{"not": "what was asked"}')
     assert clock().level is None
     (settings.home() / "machine.json").write_text("no json")
     assert clock().level is None
+
+
+@pytest.mark.parametrize(
+    ("model", "network"),
+    [
+        ("timm/resnet50.a1_in1k", "resnet50"),
+        ("microsoft/resnet-101", "resnet101"),
+        ("mask-rcnn_x101-64x4d_fpn_1x_coco", "resnext101_64x4d"),
+        ("ld_r18-gflv1-r101_fpn_1x_coco", "resnet18"),
+        ("faster-rcnn_hrnetv2p-w32-1x_coco", "hrnet_w32"),
+        ("google/efficientnet-b2", "efficientnet_b2"),
+        ("cascade-mask-rcnn_convnext-s-p4-w7", "convnext_small"),
+        ("google/vit-base-patch16-224", None),
+        ("bert-base-uncased", None),
+    ],
+)
+def test_names_spell_networks(model, network):
+    found = backbones.of(model)
+    assert (found.name if found else None) == network
+
+
+def test_detectors_need_what_their_layers_put_out():
+    small, large = (backbones.detector_memory(f"faster-rcnn_{n}_fpn") for n in ("r50", "x101-64x4d"))
+    assert 3e9 < small < large < 15e9
+    assert backbones.detector_memory("mask-rcnn_r50_fpn") > small
+    assert backbones.detector_memory("faster-rcnn_r50_fpn", half=True) < small
+    assert backbones.detector_memory("detr") is None
+
+
+def test_a_known_network_keeps_what_was_counted():
+    known = ModelRecord("timm/resnet50.a1_in1k", task="image-classification", parameters=25_560_000)
+    one = estimate(shape(known), "full", batch=1).memory.middle
+    many = estimate(shape(known), "full", batch=65).memory.middle
+    assert (many - one) / 64 == pytest.approx(backbones.known()["resnet50"].kept(224**2))
 
 
 def fit(*args: str) -> dict:

@@ -19,6 +19,7 @@ from typing import Any
 
 from zoohub.errors import SelectorError, UsageError
 from zoohub.registry import ModelRecord
+from zoohub.selector import backbones
 from zoohub.selector.clock import clock
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1, "int4": 0.5}
@@ -39,6 +40,7 @@ class Shape:
     layers: int
     tokens: int
     kv_share: float = 0.0  # key and value width as a share of the hidden size; 0: no cache
+    kept: float = 0.0  # bytes that training keeps of one input in fp32, for a known network; 0: by the layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,14 @@ def shape(record: ModelRecord, folder: Path | None = None, parameters: int | Non
     generates = record.task in ("text-generation", "image-text-to-text")
     kv = (groups / heads if groups and heads else 1.0) if generates else 0.0
     tokens = TOKENS[task.modality if task else "other"]
-    return Shape(int(count), hidden, layers, 2048 if generates else tokens, kv)
+    network = backbones.of(record.id) if task and task.modality == "vision" and not config else None
+    kept = network.kept(_pixels(record)) if network else 0.0
+    return Shape(int(count), hidden, layers, 2048 if generates else tokens, kv, kept)
+
+
+def _pixels(record: ModelRecord) -> float:
+    """Pixels of an input: detectors and segmenters look at large pictures."""
+    return 224.0**2 if record.task and "classification" in record.task else 800.0 * 1216
 
 
 def header_parameters(path: Path) -> int:
@@ -220,6 +229,8 @@ def _advice(shape: Shape, memory: float, strategy: str, precision: str, batch: i
 def activations(shape: Shape, precision: str) -> float:
     """Bytes kept for the backward pass of one input: about 34 values of 2 bytes per token, layer and unit."""
     width = 1.0 if BYTES[precision] <= 2 else 2.0
+    if shape.kept:
+        return shape.kept * width / 2.0
     tokens = min(shape.tokens, 512)
     return 34.0 * width * tokens * shape.hidden * shape.layers
 
