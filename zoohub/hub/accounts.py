@@ -92,6 +92,11 @@ class Accounts:
                 return self.find(name, fresh)
         return connection.execute(select(users).where(users.c.key == name.lower())).first()
 
+    def of_subject(self, subject: str) -> Row[Any] | None:
+        """The user of that OpenID Connect login."""
+        with self.db.read() as connection:
+            return connection.execute(select(users).where(users.c.subject == subject)).first()
+
     def need(self, name: str, kind: str | None = None) -> Row[Any]:
         """As `find`, but an unknown name is an error."""
         row = self.find(name)

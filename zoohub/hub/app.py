@@ -28,7 +28,7 @@ from zoohub.hub.openapi import describe, unique_id
 from zoohub.hub.searchers import Searchers
 from zoohub.hub.service import Hub
 from zoohub.hub.shortcuts import Shortcuts
-from zoohub.hub.web import account, models, search, tools
+from zoohub.hub.web import account, models, oidc, search, tools
 from zoohub.hub.web.render import View
 
 FLUSH_EVERY = 10.0
@@ -121,7 +121,14 @@ def _add_routes(app: FastAPI) -> None:
         app.include_router(files.resolve_router, prefix=prefix, tags=["download"])
         app.include_router(lfs.router, prefix=prefix, tags=["upload"])
     # Pages come last: the page of a model is any path of one or two parts.
-    for pages in (search.static_router, search.router, tools.router, account.router, models.router):
+    for pages in (
+        search.static_router,
+        search.router,
+        tools.router,
+        account.router,
+        oidc.router,
+        models.router,
+    ):
         app.include_router(pages)
 
 

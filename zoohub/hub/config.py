@@ -46,6 +46,10 @@ class Config:
     disk_reserve: int = 256 << 20
     rate: int = 3000  # requests of one caller in five minutes; 0: unlimited
     login_rate: int = 20  # failed logins from one address in five minutes
+    oidc_issuer: str = ""  # the address of an OpenID Connect provider to log in at
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
+    oidc_create: bool = True  # whether somebody's first login there makes a user here
     policy: str = ""  # a policy's name or file; "": the one in force for `zoo audit`
     on_deny: str = "flag"  # what happens to a push that the policy denies: refuse | flag | block | ignore
     on_unsafe: str = "flag"  # what happens to files that can run code: refuse | flag | ignore

@@ -21,6 +21,7 @@ from zoohub.hub.facts import hosted_record, repo_record
 from zoohub.hub.inspection import Inspector
 from zoohub.hub.mirror import Mirror
 from zoohub.hub.modelfacts import HOSTED, OWN
+from zoohub.hub.oidc import Provider
 from zoohub.hub.repos import HEADS, Repo, Repos, repo_of
 from zoohub.hub.signing import Signer
 from zoohub.hub.storage import FolderStorage, Incoming, Storage, open_storage
@@ -76,6 +77,7 @@ class Hub:
         self.xet = XetIngest(self.blobs)
         self.mirror = Mirror(self)
         self.signer = Signer(self.db.secret())
+        self.oidc = Provider(config) if config.oidc_issuer else None
         self._downloads: Counter[int] = Counter()
         self._lock = threading.Lock()
 

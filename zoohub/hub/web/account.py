@@ -24,7 +24,7 @@ router = APIRouter(include_in_schema=False)
 def login_page(request: Request) -> Response:
     """The login form."""
     view = View(request)
-    return view.page("login.html", problem="", next=_inside(request.query_params.get("next")))
+    return view.page("login.html", problem="", next=inside(request.query_params.get("next")))
 
 
 @router.post("/login")
@@ -47,8 +47,8 @@ def login(
         if isinstance(error, Unauthorized):
             guard.failed(address)
         view.hub.accounts.note(name[:64], "login.failed", "-", address=address)
-        return view.page("login.html", error.status, problem=error.message, next=_inside(next))
-    return start_session(view, user_id, _inside(next))
+        return view.page("login.html", error.status, problem=error.message, next=inside(next))
+    return start_session(view, user_id, inside(next))
 
 
 def start_session(view: View, user_id: int, target: str) -> Response:
@@ -62,7 +62,7 @@ def start_session(view: View, user_id: int, target: str) -> Response:
     return answer
 
 
-def _inside(target: str | None) -> str:
+def inside(target: str | None) -> str:
     """Where to go after the login: a path of this site and nothing else."""
     safe = target and target.startswith("/") and not target.startswith(("//", "/\\")) and "\\" not in target
     return target if safe and target and target.isprintable() else "/"
