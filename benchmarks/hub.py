@@ -2,7 +2,7 @@
 
 python benchmarks/hub.py [download|upload|memory|dedup|api ...] [--folder DIR] [--size MB] [--models N]
 
-Everything runs on loopback. nginx must be installed for `download`. Figures are medians of `--repeat` runs.
+Everything runs on loopback. `download` needs nginx, `api` needs wrk (both are Debian packages). Figures are medians of `--repeat` runs.
 """
 
 from __future__ import annotations
@@ -327,12 +327,6 @@ def fill(database: Path, count: int) -> None:
         registry.add(records())
 
 
-QUERIES = [
-    "/api/models?limit=20&filter=text-generation", "/api/models?limit=20&filter=license:apache-2.0&filter=zh",
-    "/api/models?limit=20&search=qwen&sort=downloads", "/api/models?limit=20&author=user77",
-    "/api/models?limit=20&filter=timm&sort=likes", "/api/models?limit=20&search=bert&filter=fill-mask",
-    "/api/models?limit=20&sort=lastModified&filter=transformers", "/api/models?limit=20",
-]  # fmt: skip
 PAGES = [
     "/search",
     "/search?q=qwen",
@@ -340,21 +334,74 @@ PAGES = [
     "/search?q=bert&license=mit",
     "/search?language=zh",
 ]
+FILTERS = {
+    "task": ["text-generation", "text-classification", "image-classification", "fill-mask", "translation"],
+    "license": [f"license:{name}" for name in ("apache-2.0", "mit", "llama3.2", "cc-by-nc-4.0")],
+    "library": ["transformers", "diffusers", "sentence-transformers", "timm"],
+    "language": ["en", "zh", "fr"],
+    "word": ["bert", "llama", "qwen", "vit"],
+    "sort": ["downloads", "likes", "lastModified", "trendingScore"],
+}
+
+
+def questions(count: int, models: int) -> list[str]:
+    """Different requests for lists of models, as clients send them: filters, words, authors, orders, sizes."""
+    rng = random.Random(7)
+
+    def pick(name: str) -> str:
+        return rng.choice(FILTERS[name])
+
+    shapes = (
+        lambda: f"filter={pick('task')}&sort={pick('sort')}",
+        lambda: f"filter={pick('license')}&filter={pick('language')}",
+        lambda: f"search={pick('word')}&sort={pick('sort')}",
+        lambda: f"author=user{rng.randrange(min(models, 50_000))}",
+        lambda: f"filter={pick('library')}&sort=likes",
+        lambda: f"search={pick('word')}&filter={pick('task')}",
+        lambda: f"sort=lastModified&filter={pick('library')}",
+        lambda: f"search={pick('word')}+{rng.randrange(models)}",
+    )
+    made = (f"/api/models?limit={rng.randrange(10, 31)}&{rng.choice(shapes)()}" for _ in iter(int, 1))
+    return list(dict.fromkeys(next(made) for _ in range(3 * count)))[:count]
 
 
 def load(url: str, paths: list[str], clients: int, seconds: float, rate: float | None) -> dict[str, float]:
     """Requests from `clients` connections; with `rate`, that many a second in all, else as fast as can be."""
-    code = LOAD
-    args = [url, json.dumps(paths), str(clients), str(seconds), str(rate or 0)]
-    done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=True)
+    args = [url, str(clients), str(seconds), str(rate or 0)]
+    text = json.dumps(paths)
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, *args], input=text, capture_output=True, text=True, check=True
+    )
     return json.loads(done.stdout)
+
+
+def wrk(url: str, paths: list[str], clients: int, seconds: float, folder: Path) -> dict[str, float]:
+    """The same with wrk, a load generator in C: each connection asks anew as soon as it has its answer."""
+    script = folder / "wrk.lua"
+    body = ",\n".join(json.dumps(path) for path in paths)
+    script.write_text(
+        f"local paths = {{\n{body}\n}}\nlocal n = 0\n"
+        "request = function() n = n + 1; return wrk.format('GET', paths[n % #paths + 1]) end\n"
+        "done = function(summary, latency, requests)\n"
+        "  local e = summary.errors\n"
+        "  io.write(string.format('FIGURES %f %f %f %f %d\\n', summary.requests / summary.duration * 1e6,\n"
+        "    latency:percentile(50) / 1e3, latency:percentile(95) / 1e3, latency:percentile(99) / 1e3,\n"
+        "    e.connect + e.read + e.write + e.status + e.timeout))\nend\n"
+    )
+    done = subprocess.run(
+        ["wrk", "-t1", f"-c{clients}", f"-d{int(seconds)}s", "-s", str(script), url],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    values = next(line for line in done.stdout.splitlines() if line.startswith("FIGURES")).split()[1:]
+    names = ("requests/s", "p50 ms", "p95 ms", "p99 ms", "errors")
+    return dict(zip(names, map(float, values), strict=True))
 
 
 LOAD = """
 import asyncio, json, sys, time
 from urllib.parse import urlsplit
-url, paths = sys.argv[1], json.loads(sys.argv[2])
-clients, seconds, rate = int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5])
+url, paths = sys.argv[1], json.load(sys.stdin)
+clients, seconds, rate = int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
 parts = urlsplit(url)
 times, bad = [], 0
 async def visit(number):
@@ -371,7 +418,7 @@ async def visit(number):
         await reader.readexactly(int(fields[b"content-length"]))
         times.append(time.perf_counter() - began)
         bad += not head.startswith(b"HTTP/1.1 200")
-        turn += 1
+        turn += clients
         at += pause
         if pause:
             await asyncio.sleep(max(0, at - time.perf_counter()))
@@ -387,20 +434,27 @@ asyncio.run(main())
 
 
 def api(folder: Path, models: int, seconds: float) -> dict[str, float]:
-    """`GET /api/models` with filters and the search page over `models` rows."""
+    """`GET /api/models` with filters, and the search page, over `models` rows.
+
+    The hub mirrors, so that it lists all rows. Nearly every request differs from all others; the last line but one
+    repeats eight of them, which are answered from memory.
+    """
     home = folder / "home"
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "registry.db").exists():
         fill(home / "registry.db", models)
     figures: dict[str, float] = {}
-    with hub(home) as (url, _):
-        load(url, QUERIES + PAGES, 4, 2, None)
-        for label, paths, clients, rate in (
-            ("api, 50 clients, 500 a second", QUERIES, 50, 500.0),
-            ("api, 50 clients, full speed", QUERIES, 50, None),
-            ("search page, 4 clients, 20 a second", PAGES, 4, 20.0),
-        ):  # fmt: skip
-            for key, value in load(url, paths, clients, seconds, rate).items():
+    asked = questions(20_000, models)
+    with hub(home, upstream="http://127.0.0.1:9", upstream_private_addresses="true") as (url, _):
+        load(url, asked[-400:] + PAGES, 4, 3, None)
+        runs = {
+            "api, 50 clients, 500 a second": lambda: load(url, asked[:9000], 50, seconds, 500.0),
+            "api, 50 clients, full speed": lambda: wrk(url, asked[9000:], 50, seconds, folder),
+            "api, 50 clients, eight questions": lambda: wrk(url, asked[:8], 50, seconds, folder),
+            "search page, 4 clients, 20 a second": lambda: load(url, PAGES, 4, seconds, 20.0),
+        }
+        for label, run in runs.items():
+            for key, value in run().items():
                 figures[f"{label}: {key}"] = value
     return figures
 

@@ -10,11 +10,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
 from conftest import ROOT, Server, Starter
 from huggingface_hub import CommitOperationAdd
 
-from zoohub.hub.answers import Answers
+from zoohub.hub.kept import Kept, Watch
 from zoohub.registry import ModelRecord, Query, Registry
 
 KNOWN = [
@@ -160,21 +159,21 @@ def test_what_is_private_is_in_no_kept_answer(start: Starter) -> None:
         assert ids(server) == []
 
 
-def test_kept_answers_have_room_for_so_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoohub.hub.answers.MAX_BYTES", 100)
+def test_kept_answers_have_room_for_so_much(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'r.db'}"
     with Registry.open(url, catalog=False) as registry:
-        answers: Answers[int] = Answers(url)
-        stamp = answers.stamp()
+        watch = Watch(url)
+        answers: Kept[int] = Kept(watch, 100)
+        stamp = watch.stamp()
         for number in itertools.chain(range(10), range(10)):
             answers.put(number, number, 30, stamp)
         assert [answers.get(number, stamp) for number in range(10)] == [None] * 7 + [7, 8, 9]
         registry.add(KNOWN)
-        assert answers.stamp() != stamp
+        assert watch.stamp() != stamp
         answers.put("late", 1, 1, stamp)  # made before the write, so it is not kept
-        assert answers.get("late", answers.stamp()) is None
-        assert answers.get(9, answers.stamp()) is None
-        answers.close()
+        assert answers.get("late", watch.stamp()) is None
+        assert answers.get(9, watch.stamp()) is None
+        watch.close()
 
 
 def test_models_that_a_sync_overwrote_are_listed_again(start: Starter) -> None:

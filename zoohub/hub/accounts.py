@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from zoohub.hub import names
 from zoohub.hub.db import Database
 from zoohub.hub.errors import BadRequest, Conflict, NotFound, Unauthorized
+from zoohub.hub.kept import Kept, Watch
 from zoohub.hub.tables import log, members, repos, tokens, users
 
 ROLES = ("read", "write", "admin")
@@ -79,8 +80,8 @@ def token_digest(token: str) -> str:
 class Accounts:
     """Reads and changes who there is."""
 
-    def __init__(self, db: Database) -> None:
-        self.db = db
+    def __init__(self, db: Database, kept: Kept[tuple[Actor, float | None]], watch: Watch) -> None:
+        self.db, self._kept, self._watch = db, kept, watch
         self._used: dict[int, float] = {}
 
     # --- users and organizations ----------------------------------------------------------------------
@@ -251,12 +252,15 @@ class Accounts:
         Raises:
             Unauthorized: unknown, expired, or of a disabled user.
         """
+        digest, stamp, now = token_digest(token), self._watch.stamp(), time.time()
+        known = self._kept.get(digest, stamp)
+        if known is not None and (known[1] is None or now < known[1]):
+            return known[0]
         query = (
             select(tokens, users.c.name.label("user"), users.c.admin, users.c.disabled)
             .join(users, users.c.id == tokens.c.user_id)
-            .where(tokens.c.digest == token_digest(token))
+            .where(tokens.c.digest == digest)
         )
-        now = time.time()
         with self.db.read() as connection:
             row = connection.execute(query).first()
             if row is None or row.disabled or (row.expires is not None and row.expires < now):
@@ -264,11 +268,13 @@ class Accounts:
             actor = self._actor(connection, row.user_id, row.user, row.admin)
         if row.used is None or now - row.used > 3600:
             self._used[row.id] = now
-        return Actor(
+        found = Actor(
             id=actor.id, name=actor.name, admin=actor.admin, roles=actor.roles, orgs=actor.orgs,
             role=row.role, scope=tuple(json.loads(row.scope)) if row.scope is not None else None,
             token_id=row.id, token_name=row.name, session=row.kind == "session",
         )  # fmt: skip
+        self._kept.put(digest, (found, row.expires), 1000 + 100 * len(found.roles), stamp)
+        return found
 
     def flush(self) -> None:
         """Write when tokens were used; reading who asks must wait for no writer."""

@@ -11,22 +11,22 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from zoohub.hub.accounts import Accounts, Actor
-from zoohub.hub.answers import Answers
-from zoohub.hub.blobs import Blobs
+from zoohub.hub.blobs import Blob, Blobs
 from zoohub.hub.commits import CommitRequest, Commits
 from zoohub.hub.config import Config
 from zoohub.hub.counts import Counts
 from zoohub.hub.db import Database
 from zoohub.hub.facts import hosted_record, repo_record
 from zoohub.hub.inspection import Inspector
+from zoohub.hub.kept import Kept, Watch
 from zoohub.hub.mirror import Mirror
 from zoohub.hub.modelfacts import HOSTED, OWN
 from zoohub.hub.oidc import Provider
-from zoohub.hub.repos import HEADS, Repo, Repos, repo_of
+from zoohub.hub.repos import HEADS, Commit, Repo, Repos, repo_of
 from zoohub.hub.signing import Signer
 from zoohub.hub.storage import FolderStorage, Incoming, Storage, open_storage
 from zoohub.hub.tables import holdings, repos
-from zoohub.hub.trees import Trees
+from zoohub.hub.trees import Entry, Trees
 from zoohub.hub.words import FilterWords
 from zoohub.hub.xetingest import XetIngest
 from zoohub.registry import Query, Registry
@@ -49,6 +49,16 @@ class Pushed:
     warning: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file of a repository at a revision."""
+
+    repo: Repo
+    commit: Commit
+    entry: Entry
+    blob: Blob
+
+
 class Hub:
     """Everything a request needs. Open with `Hub(config)`, close with `close`."""
 
@@ -58,7 +68,10 @@ class Hub:
         self.words = FilterWords(self.registry)
         self.counts = Counts(self.registry)
         self.db = Database(config.database_url)
-        self.answers: Answers[tuple[bytes, dict[str, str]]] = Answers(config.database_url)
+        self.watch = Watch(config.database_url)
+        self.answers: Kept[tuple[bytes, dict[str, str]]] = Kept(self.watch, 16 << 20)
+        self.places: Kept[Place] = Kept(self.watch, 8 << 20)
+        self.heads: Kept[tuple[Repo, Commit]] = Kept(self.watch, 2 << 20)
         folder = config.folder
         self.storage: Storage = (
             open_storage(config.storage, dict(config.storage_options))
@@ -69,7 +82,7 @@ class Hub:
         local = self.storage.root if isinstance(self.storage, FolderStorage) else folder
         self.incoming = Incoming(local / "incoming")
         self.blobs = Blobs(self.db, self.storage, self.incoming, config.disk_reserve)
-        self.accounts = Accounts(self.db)
+        self.accounts = Accounts(self.db, Kept(self.watch, 4 << 20), self.watch)
         self.repos = Repos(self.db, login_required=config.login_required)
         self.commits = Commits(
             self.repos, self.blobs, config.quota or None, Inspector(config, self.blobs, self.registry)
@@ -84,7 +97,7 @@ class Hub:
     def close(self) -> None:
         """Write what is pending and give connections back."""
         self.flush()
-        self.answers.close()
+        self.watch.close()
         self.registry.close()
         self.db.close()
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 from sqlalchemy import Connection, select
 
@@ -52,6 +54,34 @@ def lfs_pointer(sha256: str, size: int) -> bytes:
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
 
 
+class _Recent:
+    """Folders that were read of late, decoded: they never change. At most `ROOM` entries."""
+
+    ROOM = 50_000
+
+    def __init__(self) -> None:
+        self._folders: OrderedDict[str, dict[str, Entry]] = OrderedDict()
+        self._size = 0
+        self._lock = Lock()
+
+    def get(self, oid: str) -> dict[str, Entry] | None:
+        with self._lock:
+            if oid in self._folders:
+                self._folders.move_to_end(oid)
+            return self._folders.get(oid)
+
+    def put(self, oid: str, entries: dict[str, Entry]) -> None:
+        with self._lock:
+            if oid not in self._folders and len(entries) <= self.ROOM:
+                self._folders[oid] = entries
+                self._size += len(entries) + 1
+            while self._size > self.ROOM:
+                self._size -= len(self._folders.popitem(last=False)[1]) + 1
+
+
+_recent = _Recent()
+
+
 class Trees:
     """Reads and writes trees through one connection; what was read once is kept."""
 
@@ -66,11 +96,15 @@ class Trees:
         return self._cache[oid]
 
     def _fetch(self, oids: Sequence[str]) -> None:
+        for oid in oids:
+            if oid not in self._cache and (known := _recent.get(oid)) is not None:
+                self._cache[oid] = known
         missing = sorted({oid for oid in oids if oid not in self._cache})
         for at in range(0, len(missing), 500):
             query = select(trees.c.oid, trees.c.entries).where(trees.c.oid.in_(missing[at : at + 500]))
             for row in self.connection.execute(query):
                 self._cache[row.oid] = _decode(row.entries)
+                _recent.put(row.oid, self._cache[row.oid])
         if lost := [oid for oid in missing if oid not in self._cache]:
             raise LookupError(f"tree {lost[0]} is not in the database")
 

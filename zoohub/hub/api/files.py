@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -26,6 +27,7 @@ from zoohub.hub.blobs import Blob, Piece
 from zoohub.hub.errors import BadRequest, EntryNotFound
 from zoohub.hub.modelfacts import iso
 from zoohub.hub.repos import HEADS, PULLS, TAGS, Commit, Repo
+from zoohub.hub.service import Place
 from zoohub.hub.trees import Entry, Trees, lfs_pointer
 
 # One read of one of these counts as a download of the model.
@@ -162,26 +164,55 @@ async def resolve(ask: Asked) -> Response:
 
 def _resolve(ask: Ask) -> Response:
     revision, path = split_revision(ask.parts["rev"], ask.parts["path"])
+    hub, key = ask.hub, (ask.type, ask.name, revision, path)
+    stamp = None if hub.mirror.asks else hub.watch.stamp()
+    place = hub.places.get(key, stamp)
+    if place is not None and hub.repos.can_see(ask.actor, place.repo):
+        return _delivered(ask, path, place)
     ask.refresh(revision)
-    with ask.hub.db.read() as connection:
-        repo = find_repo(ask, connection, read=True)
+    with hub.db.read() as connection:
+        repo, commit = _head(ask, connection, revision, stamp)
         if repo.moved:
             return moved(ask, repo)
-        commit = ask.hub.repos.resolve(connection, repo, revision)
-        entry = Trees(ask.hub.db, connection).find(commit.tree, path)
+        entry = Trees(hub.db, connection).find(commit.tree, path)
         if entry is None or entry.folder:
             raise EntryNotFound(commit.oid)
         if repo.mirror:
-            blob = ask.hub.mirror.blob(connection, repo, entry)
+            blob = hub.mirror.blob(connection, repo, entry)
         else:
-            blob = ask.hub.blobs.get(entry.sha256 or "", connection)
-    if ask.request.method == "GET" and path in COUNTED:
-        ask.hub.count_download(repo.id)
+            blob = hub.blobs.get(entry.sha256 or "", connection)
     if blob is not None:
-        return serve(ask, blob, commit, entry)
+        place = Place(repo, commit, entry, blob)
+        if not (repo.gated or repo.blocked):  # who may read those is asked each time
+            hub.places.put(key, place, 1000 + len(path) + 200 * len(blob.pieces), stamp)
+        return _delivered(ask, path, place)
     if not repo.mirror:
         raise EntryNotFound(commit.oid)
+    _count(ask, repo, path)
     return _pass_through(ask, repo, commit, path, entry)
+
+
+def _head(ask: Ask, connection: Connection, revision: str, stamp: int | None) -> tuple[Repo, Commit]:
+    """The repository that is asked for, which the caller may read, and its commit."""
+    hub, key = ask.hub, (ask.type, ask.name, revision)
+    known = hub.heads.get(key, stamp)
+    if known is not None and hub.repos.can_see(ask.actor, known[0]):
+        return known
+    repo = replace(find_repo(ask, connection, read=True), record=None)  # which may be large
+    commit = hub.repos.resolve(connection, repo, revision)
+    if not (repo.gated or repo.blocked):  # who may read those is asked each time
+        hub.heads.put(key, (repo, commit), 2000 + len(commit.message), stamp)
+    return repo, commit
+
+
+def _delivered(ask: Ask, path: str, place: Place) -> Response:
+    _count(ask, place.repo, path)
+    return serve(ask, place.blob, place.commit, place.entry)
+
+
+def _count(ask: Ask, repo: Repo, path: str) -> None:
+    if ask.request.method == "GET" and path in COUNTED:
+        ask.hub.count_download(repo.id)
 
 
 def _pass_through(ask: Ask, repo: Repo, commit: Commit, path: str, entry: Entry) -> Response:

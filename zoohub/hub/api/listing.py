@@ -45,7 +45,7 @@ async def listing(ask: Asked) -> Response:
         return _answer(*_whole(ask, *found))
     # What strangers see is the same for all of them, so what many ask alike is looked for once.
     answers = ask.hub.answers
-    stamp = None if "authorization" in ask.request.headers else answers.stamp()
+    stamp = None if "authorization" in ask.request.headers else ask.hub.watch.stamp()
     key = (ask.base, ask.request.scope["path"], ask.request.scope["query_string"])
     known = answers.get(key, stamp) if stamp is not None else None
     if known is None:
