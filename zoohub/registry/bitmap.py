@@ -1,7 +1,7 @@
 """Sets of slots within a segment: a Python integer in memory (bit n = slot n), packed bytes in the database.
 
-Three packings, told apart by length and first byte: few slots as 16-bit numbers, many as a deflated bitmap, a
-crowd as the plain bitmap. An AND of two sets of 65,536 slots takes half a microsecond.
+Three packings, told apart by their length: few slots as 16-bit numbers, more as a deflated bitmap, a crowd as the
+plain bitmap. An AND of two sets of 65,536 slots takes half a microsecond.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 
 SLOTS = 1 << 16  # of a segment
 _BYTES = SLOTS // 8
-FEW = 128  # up to here 16-bit numbers are smaller and as fast
-_CROWD = 8192  # from here deflating no longer pays
+FEW = 512  # up to here 16-bit numbers are smaller and as fast
+_CROWD = 2048  # from here inflating would cost more time than the space is worth
 
 FULL = (1 << SLOTS) - 1
 

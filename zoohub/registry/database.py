@@ -346,6 +346,7 @@ def _sqlite(url: str) -> sqlite3.Connection:
         raw.execute("PRAGMA synchronous=NORMAL")
         raw.execute("PRAGMA foreign_keys=ON")
         raw.execute("PRAGMA cache_size=-16000")
+        raw.execute(f"PRAGMA journal_size_limit={64 << 20}")  # a bulk load leaves no large log behind
     except sqlite3.Error as error:
         raise _explain(error, url) from error
     return raw

@@ -136,7 +136,7 @@ def _phrase(parts: tuple[str, ...]) -> Node:
     if len(parts) == 1:
         return _term(parts[0]) if is_cjk(parts[0]) else _word(parts[0])
     words = [_term(part) if is_cjk(part) else _word(part) for part in parts]
-    likely = All((*words, *map(Has, pair_tokens(parts))))
+    likely = All((*map(Has, pair_tokens(parts)), *words))
     return Checked(likely, partial(_holds_phrase, parts))
 
 

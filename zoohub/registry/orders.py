@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 from zoohub.registry import bitmap
@@ -18,7 +19,7 @@ from zoohub.registry.plan import LAST, Node
 from zoohub.registry.slots import at, batches, candidates, segments
 from zoohub.registry.tokens import count_token, least_in, likes_token, params_bucket
 
-_FEW = 3000  # so many models are read and sorted at once
+_FEW = 1000  # so many models are read and sorted at once
 
 
 class Place(NamedTuple):
@@ -45,6 +46,7 @@ _LEVELS = {
     "updated": (_Level("month:", _moment("month:%Y%m")), _Level("day:", _moment("day:%Y%m%d")),
                 _Level("hour:", _moment("hour:%Y%m%d%H"))),
 }  # fmt: skip
+_POWERS = range(1, 6)  # of eight
 _UNKNOWN = {"likes": "likes:unknown", "parameters": "params:unknown", "updated": "month:unknown"}
 
 
@@ -79,9 +81,20 @@ class _Walk:
             return
         levels = _LEVELS[self._sort]
         if self._after is None or self._after.value is not None:
-            yield from self._divided(levels, levels[0].start, levels[0].start + LAST, self.matches.sets)
+            for low, high in self._spans(levels[0]):
+                yield from self._divided(levels, low, high, self.matches.sets)
         unknown = self._having(self.matches.sets, _UNKNOWN[self._sort], list(self.matches.sets))
         yield from self._of_value(None, unknown)
+
+    def _spans(self, level: _Level) -> list[tuple[str, str]]:
+        """The whole range of a level's tokens; likes, of which there are many, in parts."""
+        ends = [
+            level.start,
+            *(level.token(8**power) for power in _POWERS if level.start == "likes:"),
+            level.start + LAST,
+        ]
+        spans = list(pairwise(ends))
+        return spans if self._ascending else spans[::-1]
 
     def _divided(
         self, levels: tuple[_Level, ...], low: str, high: str, within: dict[int, int]
