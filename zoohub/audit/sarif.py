@@ -54,7 +54,7 @@ def _rule(term: str) -> dict[str, Any]:
     name = "".join(part.capitalize() for part in term.replace("_", "-").split("-"))
     return {
         "id": term,
-        "name": name,
+        **({"name": name} if name.lower() != term else {}),  # the standard wants another one or none
         "shortDescription": {"text": meaning[:1].upper() + meaning[1:] + "."},
         "fullDescription": {"text": f"Model audit: {meaning}."},
         "help": {"text": "Policies, terms and how to mend each: see docs/audit.md of zoohub."},
