@@ -124,7 +124,7 @@ def test_readers_and_writers_at_once(url: str) -> None:
             except BaseException as error:
                 failures.append(error)
 
-        readers = [threading.Thread(target=read) for _ in range(10)]
+        readers = [threading.Thread(target=read) for _ in range(20)]
         writers = [threading.Thread(target=write, args=(name,)) for name in ("x", "y")]
         for thread in readers + writers:
             thread.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import signal
 import subprocess
 import sys
@@ -105,6 +106,29 @@ def test_a_full_disk_is_said_and_harms_nothing(blank: Registry) -> None:
         assert again.count() == 100
         assert again.faults() == []
         assert again.add([ModelRecord("a/last")]).new == 1
+
+
+def test_a_disk_that_is_really_full_is_said_and_harms_nothing(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        with Registry.open(f"sqlite:///{disk}/registry.db", catalog=False) as registry:
+            registry.add(ModelRecord(f"a/m{n}") for n in range(100))
+            with pytest.raises(RegistryError, match="disk") as caught:
+                registry.add(
+                    ModelRecord(f"a/more{n}", description=secrets.token_hex(2500)) for n in range(4000)
+                )
+            assert "space" in caught.value.remedy
+        with Registry.open(f"sqlite:///{disk}/registry.db", catalog=False) as again:
+            assert again.count("m1") == 11
+            assert again.faults() == []
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_a_clock_that_goes_back_keeps_the_order_of_events(

@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from zoohub.errors import InvalidRecord
+from zoohub.errors import RegistryError
 from zoohub.registry import (
     BaseModel,
     ModelRecord,
@@ -150,7 +150,7 @@ def test_the_id_is_read_from_a_document_alone() -> None:
 
 
 def test_a_document_of_another_format_is_refused() -> None:
-    with pytest.raises(InvalidRecord, match="unknown format"):
+    with pytest.raises(RegistryError, match="unknown format"):
         encoding.unpack(b"\x01" + encoding.pack(ModelRecord("a/b"))[1:])
 
 

@@ -17,7 +17,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from zoohub.errors import InvalidModelId, InvalidRecord
+from zoohub.errors import InvalidModelId, InvalidRecord, RegistryError
 from zoohub.registry.records import DEFAULT_SOURCE, SOURCES, ModelId, ModelRecord
 
 MAX_DOC = 4 << 20  # bytes of JSON; a record beyond that is no model card but an accident or an attack
@@ -201,7 +201,10 @@ def _id_in(doc: bytes) -> str:
 
 def _inflated(doc: bytes) -> bytes:
     if doc[:1] != _FORMAT:
-        raise InvalidRecord("?", "its stored document has an unknown format")
+        raise RegistryError(
+            "The registry holds documents of an unknown format: another version of zoohub wrote it.",
+            "Use that version, or move the file away (`zoo db info` names it) and sync again.",
+        )
     return zlib.decompressobj(WINDOW, _dictionary()).decompress(memoryview(doc)[1:])
 
 
