@@ -211,7 +211,7 @@ def qa(question: str, context: str) -> dict[str, str]:
 
 REVIEWS = [
     {"text": "good nice great hotel", "label": "good"},
-    {"text": "bad terrible food", "label": "bad"},
+    {"text": "bad terrible not food", "label": "bad"},
 ] * 6
 ENTITIES = [
     {"tokens": ["ann", "lives", "in", "paris"], "ner_tags": ["B-PER", "O", "O", "B-LOC"]},
@@ -302,6 +302,9 @@ CASES: dict[str, Callable[[Path], Case]] = {
     ),
     "transformers-masks:image-segmentation": sights(
         "transformers-masks", tiny.segformer, "image-segmentation", class_map, "mask", pixel_share
+    ),
+    "transformers-masks:image-segmentation, things": sights(
+        "transformers-masks", tiny.mask2former, "image-segmentation", class_map, "mask", pixel_share, threshold=0.0
     ),
     "transformers-depth:depth-estimation": sights(
         "transformers-depth", tiny.glpn, "depth-estimation", depth_map, "depth", exact_depth

@@ -16,6 +16,7 @@ APPLY: dict[str, int] = {
     "torchvision-images:image-feature-extraction": 18,
     "transformers-boxes:object-detection": 16,
     "transformers-masks:image-segmentation": 17,
+    "transformers-masks:image-segmentation, things": 15,
     "transformers-depth:depth-estimation": 15,
     "transformers-named-images:zero-shot-image-classification": 16,
     "transformers-texts:text-classification": 19,

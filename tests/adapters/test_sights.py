@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 np = pytest.importorskip("numpy")
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 import tiny  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from zoohub.adapters import load  # noqa: E402
-from zoohub.errors import InputError  # noqa: E402
+from zoohub.errors import InputError, UsageError  # noqa: E402
 
 pytestmark = pytest.mark.models
 
@@ -64,3 +65,38 @@ def test_named_labels_sum_to_one(tmp_path: Path, pictures: list[Image.Image]) ->
     assert model.embed(pictures).shape == (2, 16)
     with pytest.raises(InputError, match="needs labels"):
         model.predict(pictures)
+
+
+@pytest.mark.parametrize("make", [tiny.mask2former, tiny.maskformer], ids=lambda make: make.__name__)
+def test_single_things_have_masks_of_their_own(
+    make: Callable[[Path], Path], tmp_path: Path, pictures: list[Image.Image]
+) -> None:
+    model = load(make(tmp_path / "m"))
+    for picture, masks in zip(pictures, model.predict(pictures, threshold=0.0), strict=True):
+        assert masks
+        total = sum(mask.mask.astype(int) for mask in masks)
+        assert total.shape == (picture.height, picture.width)
+        assert total.max() == 1
+        assert {mask.label for mask in masks} <= set(tiny.LABELS)
+        assert [mask.mask.sum() for mask in masks] == sorted(
+            (mask.mask.sum() for mask in masks), reverse=True
+        )
+    for picture, masks in zip(pictures, model.predict(pictures, kind="semantic"), strict=True):
+        assert len({mask.label for mask in masks}) == len(masks)
+        assert (sum(mask.mask.astype(int) for mask in masks) == 1).all()
+        assert masks[0].mask.shape == (picture.height, picture.width)
+    target = np.zeros((48, 80), int)
+    assert 0 <= model.evaluate([{"image": pictures[0], "mask": target}])["mIoU"] <= 1
+    with pytest.raises(UsageError, match="instance, panoptic, semantic"):
+        model.predict(pictures, kind="things")
+
+
+def test_two_things_of_one_class_are_two_masks(tmp_path: Path) -> None:
+    model = load(tiny.mask2former(tmp_path / "m"))
+    place = torch.tensor([[1, 1, 2], [-1, 2, 2]])
+    infos = [{"id": 1, "label_id": 0, "score": 0.9}, {"id": 2, "label_id": 0, "score": 0.8},
+             {"id": 3, "label_id": 1, "score": 0.7}]  # fmt: skip
+    first, second = model._things({"segmentation": place, "segments_info": infos})
+    assert (first.label, second.label) == ("cat", "cat")
+    assert first.mask.tolist() == [[True, True, False], [False, False, False]]
+    assert second.mask.tolist() == [[False, False, True], [False, True, True]]

@@ -329,3 +329,50 @@ def clip(folder: Path) -> Path:
     CLIPModel(config).save_pretrained(folder)
     image_processor(folder)
     return folder
+
+
+def mask2former(folder: Path) -> Path:
+    """A Mask2Former that finds single things of three classes."""
+    from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, SwinConfig
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _seed()
+    swin = SwinConfig(
+        image_size=32, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=2, patch_size=4,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )  # fmt: skip
+    config = Mask2FormerConfig(
+        backbone_config=swin, hidden_dim=32, feature_size=32, mask_feature_size=32, encoder_feedforward_dim=16,
+        dim_feedforward=16, encoder_layers=1, decoder_layers=2, num_attention_heads=2, num_queries=6, **_names(),
+    )  # fmt: skip
+    Mask2FormerForUniversalSegmentation(config).save_pretrained(folder)
+    values = {"image_processor_type": "Mask2FormerImageProcessor", "size": {"height": 64, "width": 64}}
+    (folder / "preprocessor_config.json").write_text(json.dumps(values))
+    return folder
+
+
+def maskformer(folder: Path) -> Path:
+    """A MaskFormer that finds single things of three classes."""
+    from transformers import DetrConfig, MaskFormerConfig, MaskFormerForInstanceSegmentation, SwinConfig
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _seed()
+    swin = SwinConfig(
+        image_size=32, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=2, patch_size=4,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )  # fmt: skip
+    decoder = DetrConfig(
+        d_model=16,
+        decoder_layers=1,
+        decoder_ffn_dim=16,
+        decoder_attention_heads=2,
+        num_queries=6,
+        dropout=0.0,
+    )
+    config = MaskFormerConfig(
+        backbone_config=swin, decoder_config=decoder, fpn_feature_size=32, mask_feature_size=32, **_names()
+    )
+    MaskFormerForInstanceSegmentation(config).save_pretrained(folder)
+    values = {"image_processor_type": "MaskFormerImageProcessor", "size": {"height": 64, "width": 64}}
+    (folder / "preprocessor_config.json").write_text(json.dumps(values))
+    return folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from zoohub.adapters import hf
 from zoohub.adapters.base import Model
@@ -16,6 +16,9 @@ from zoohub.adapters.results import Depth, Detection, Mask
 from zoohub.adapters.seeing import LearnsBoxes, LearnsMasks
 from zoohub.adapters.targets import Box, boxes_of, grid_of
 from zoohub.errors import DataError, InputError
+
+if TYPE_CHECKING:
+    from zoohub.adapters.bundle import Bundle
 
 
 class Sights(Model):
@@ -100,6 +103,15 @@ class Segmenter(LearnsMasks, Sights):
 
     tasks = ("image-segmentation",)
     auto = "AutoModelForSemanticSegmentation"
+
+    @classmethod
+    def variant(cls, bundle: Bundle) -> type[Model]:
+        """Models of single things say so in the name of their architecture."""
+        from zoohub.adapters.instances import InstanceSegmenter
+
+        names = tuple(bundle.config.get("architectures") or ())
+        of_things = ("ForUniversalSegmentation", "ForInstanceSegmentation", "DetrForSegmentation")
+        return InstanceSegmenter if any(name.endswith(of_things) for name in names) else cls
 
     def targets(self, examples: Examples) -> Sequence[Any]:
         """The number of each pixel's class `(height, width)`, counted as the model's own processor counts them."""
