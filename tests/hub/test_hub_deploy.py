@@ -1,0 +1,83 @@
+"""The files of docs/deploy: what can be checked of them without a cluster, and the hub behind nginx as they set it up."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Starter, run_client
+
+DEPLOY = ROOT / "docs" / "deploy"
+INSTRUCTIONS = {"FROM", "RUN", "USER", "ENV", "VOLUME", "EXPOSE", "HEALTHCHECK", "CMD"}
+THROUGH = """
+import sys
+from pathlib import Path
+from huggingface_hub import HfApi, hf_hub_download
+api, folder = HfApi(), Path(sys.argv[1])
+(folder / "up").mkdir()
+(folder / "up" / "w.bin").write_bytes(bytes(range(256)) * 8000)
+api.create_repo("ann/m")
+api.upload_folder(repo_id="ann/m", folder_path=folder / "up")
+done = api.upload_file(path_or_fileobj=b"x", path_in_repo="a.txt", repo_id="ann/m", create_pr=True)
+path = hf_hub_download("ann/m", "w.bin", revision="refs/pr/1")
+assert Path(path).read_bytes() == (folder / "up" / "w.bin").read_bytes()
+assert Path(hf_hub_download("ann/m", "a.txt", revision="refs/pr/1")).read_bytes() == b"x"
+print(done.pr_url, [item.id for item in api.list_models()])
+"""
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
+    text = (DEPLOY / "zoohub.service").read_text()
+    unit = tmp_path / "zoohub.service"
+    unit.write_text(text.replace("/opt/zoohub/bin/zoo ", f"{shutil.which('true')} "))
+    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    complaints = [line for line in done.stderr.splitlines() if "zoohub.service" in line]
+    assert (done.returncode, complaints) == (0, [])
+
+
+def test_the_container_file_installs_what_there_is() -> None:
+    text = (DEPLOY / "Containerfile").read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    assert {line.split()[0] for line in lines} <= INSTRUCTIONS
+    assert lines[0].startswith("FROM ")
+    (extras,) = re.findall(r"zoohub\[([a-z0-9,]+)\]", text)
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(extras.split(",")) <= set(known)
+
+
+@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
+def test_behind_nginx(start: Starter, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = start(public_url=f"http://127.0.0.1:{port}")
+    site = (DEPLOY / "nginx.conf").read_text().replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
+    site = re.sub(r" *ssl_\w+ .*\n", "", site).replace(
+        "http://127.0.0.1:8000", f"http://127.0.0.1:{server.port}"
+    )
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    places = " ".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in kinds)
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(
+        f"pid {tmp_path}/pid; error_log {tmp_path}/log; events {{}} http {{ access_log off; {places} {site} }}"
+    )
+    running = subprocess.Popen(["nginx", "-c", conf, "-g", "daemon off;"])
+    try:
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        env = server.client_env("ann", tmp_path) | {"HF_ENDPOINT": f"http://127.0.0.1:{port}"}
+        told = run_client(env, THROUGH, str(tmp_path))
+    finally:
+        running.terminate()
+        running.wait(10)
+    assert f"http://127.0.0.1:{port}/ann/m/discussions/1 ['ann/m']" in told
