@@ -19,6 +19,7 @@ from zoohub.hub.web.render import HERE, View, human_bytes, human_count, members_
 from zoohub.registry import SORTS, ModelRecord, Query
 
 FACETS = ("task", "license", "library", "language", "source")
+UNKNOWN = "unknown"
 PAGE = 30
 SHOWN_VALUES = 12
 
@@ -94,6 +95,7 @@ def _facet(view: View, name: str, query: Query) -> list[FacetValue]:
         rest = [item for item in chosen if item != value]
         link = view.with_query(**{name: rest if value in chosen else [*chosen, value]})
         label = view.task_name(value) if name == "task" else value
+        label = view.say("unknown") if value == UNKNOWN else label
         found.append(FacetValue(value, label, counts.get(value, 0), value in chosen, link))
     return found
 
@@ -151,7 +153,10 @@ def comparison(view: View, records: list[ModelRecord]) -> list[tuple[str, list[A
     )
     rows = [
         row("Task", [view.task_name(record.task) for record in records]),
-        row("License", [record.license for record in records]),
+        row(
+            "License",
+            [view.say(UNKNOWN) if record.license == UNKNOWN else record.license for record in records],
+        ),
         row("Commercial use", [view.say(license_answer(record)) for record in records]),
         row("Parameters", [human_count(record.parameters) for record in records]),
         row("Size", [human_bytes(record.size) for record in records]),
