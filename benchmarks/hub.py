@@ -429,7 +429,11 @@ async def main():
     pick = lambda share: round(1000 * times[min(int(len(times) * share), len(times) - 1)], 2)
     shares = {"p50 ms": pick(0.5), "p95 ms": pick(0.95), "p99 ms": pick(0.99)}
     print(json.dumps({"requests/s": round(len(times) / seconds), **shares, "errors": bad}))
-asyncio.run(main())
+try:
+    import uvloop
+    uvloop.run(main())
+except ImportError:
+    asyncio.run(main())
 """
 
 

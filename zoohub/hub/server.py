@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import secrets
 from collections.abc import Callable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 CONFIG_VARIABLE = "ZOO_HUB_WORKER_CONFIG"
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of glibc's malloc.h
 
 
 def serve(config: Config, say: Callable[[str], None]) -> None:
@@ -65,7 +67,21 @@ def _app(config: Config) -> FastAPI:
     from zoohub.hub.app import create_app
 
     configure_logs(config.log_format)
+    return_memory()
     return create_app(config)
+
+
+def return_memory() -> None:
+    """Let the C library give the memory of large buffers back, instead of keeping it in one heap for each thread.
+
+    glibc raises the size from which it does so with each large buffer that is freed; told a size, it stays there.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return  # another C library
+    mallopt(M_MMAP_THRESHOLD, 1 << 20)
+    mallopt(M_ARENA_MAX, 2)
 
 
 def _dump(config: Config) -> str:
