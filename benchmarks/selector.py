@@ -109,7 +109,17 @@ def arguments() -> argparse.Namespace:
         help="hide all results of a model's architecture group when that model is ranked",
     )
     parser.add_argument("--group", help="the column of --models that holds the group (default: found)")
-    parser.add_argument("--n", type=float, help="judge only comparisons at this training size")
+    parser.add_argument(
+        "--n",
+        type=float,
+        help="judge only comparisons at this training size; evidence is weighted by its nearness",
+    )
+    parser.add_argument(
+        "--within",
+        type=float,
+        metavar="FACTOR",
+        help="use only evidence whose size is so near to the judged one",
+    )
     parser.add_argument("--split", default="", help="names that agree up to this separator are one data set")
     return parser.parse_args()
 
@@ -141,10 +151,18 @@ def make_cases(board: Board, args: argparse.Namespace, scores: dict) -> list[Cas
         if scores and context.dataset not in scores:
             continue
         known = np.flatnonzero(~np.isnan(board.values[:, index]))
-        seen = board.only(np.flatnonzero(names != names[index]))
+        seen = board.only(np.flatnonzero((names != names[index]) & like_sized(board, context, args.within)))
         models = [board.models[i] for i in known]
         cases.append(Case(index, context, seen, models, board.values[known, index], known))
     return cases
+
+
+def like_sized(board: Board, target: Context, factor: float | None) -> np.ndarray:
+    """Contexts whose training size is within a factor of the target's; all, where neither is asked or known."""
+    if factor is None or target.n_train is None:
+        return np.ones(len(board.contexts), dtype=bool)
+    sizes = np.array([max(c.n_train or target.n_train, 1.0) for c in board.contexts])
+    return np.abs(np.log(sizes / max(target.n_train, 1.0))) <= np.log(factor)
 
 
 def evaluate(

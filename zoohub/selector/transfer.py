@@ -52,7 +52,7 @@ def standardized(scores: Array) -> Array:
 def learned_weight(past: Sequence[tuple[Array, Array, Array]], target: Context) -> float:
     """The weight that would have served best on past data sets, each (prior, scores, utility reached).
 
-    It moves off the default only where the gain exceeds its own standard error: scores must not do harm.
+    It moves off the default only where the gain exceeds twice its own standard error: scores must not do harm.
     """
     default = default_weight(target)
     if len(past) < 4:
@@ -65,7 +65,7 @@ def learned_weight(past: Sequence[tuple[Array, Array, Array]], target: Context) 
     for weight in GRID:
         gain = gains(weight) - base
         mean, error = float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(len(gain)))
-        if mean > error and mean > lead:
+        if mean > 2.0 * error and mean > lead:
             best, lead = weight, mean
     return best
 
