@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from zoohub.cli.main import zoo
-from zoohub.errors import SelectorError
+from zoohub.errors import DataError, SelectorError
 from zoohub.registry import ModelRecord, Registry
 
 TASK = "text-classification"
@@ -131,3 +131,28 @@ def test_an_encoder_is_a_candidate_where_there_is_data_to_train_its_head() -> No
     assert "org/encoder" in {item["id"] for item in trained["recommendations"]}
     as_it_is = json.loads(run(*ask).stdout)
     assert "org/encoder" not in {item["id"] for item in as_it_is["recommendations"]}
+
+
+def test_a_data_folder_with_broken_files(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    with Registry.open(catalog=False) as registry:
+        registry.add(
+            [
+                ModelRecord(
+                    "org/eye", task="image-classification", license="mit", license_raw="mit", parameters=10**7
+                )
+            ]
+        )
+    for label, color in (("cat", "red"), ("dog", "blue")):
+        (tmp_path / label).mkdir()
+        for n in range(12):
+            image.new("RGB", (20 + n, 20), color).save(tmp_path / label / f"{n}.png")
+    (tmp_path / "cat" / "broken.png").write_bytes(b"no picture")
+    ask = ("recommend", "--task", "image-classification", "--data", tmp_path, "--format", "json")
+    mended = run(*ask)
+    assert mended.exit_code == 0, mended.output
+    assert "1 files cannot be read" in mended.stderr
+    assert json.loads(mended.stdout)["recommendations"][0]["id"] == "org/eye"
+    for file in tmp_path.rglob("*.png"):
+        file.write_bytes(b"no picture")
+    assert isinstance(run(*ask).exception, DataError)

@@ -85,6 +85,8 @@ def profile(path: str | Path) -> Profile:
     broken, lengths, channels = _measure(kind, items)
     bad = set(broken)
     items = [item for item in items if str(item.file) not in bad]
+    if not items:
+        raise DataError(f"None of the {len(broken)} files in {path} can be read, the first: {broken[0]}")
     train = [item for item in items if item.split == "train"]
     held = [item for item in items if item.split == "eval"]
     classes = Counter(item.label for item in train if item.label is not None)
