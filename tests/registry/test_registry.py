@@ -199,3 +199,19 @@ def test_sorting_puts_what_is_not_known_last(registry: Registry, model) -> None:
     for sort in ("downloads", "likes"):
         assert [r.name for r in registry.search(sort=sort)] == ["high", "low", "none"]
         assert [r.name for r in registry.search(sort=sort, ascending=True)] == ["low", "high", "none"]
+
+
+def test_a_choice_of_licenses_is_found_by_what_it_grants(registry: Registry) -> None:
+    registry.add([
+        ModelRecord("a/either", license_raw="MIT OR Apache-2.0"),
+        ModelRecord("a/choice", license_raw="cc-by-nc-4.0 OR apache-2.0"),
+        ModelRecord("a/both", license_raw="apache-2.0 AND cc-by-nc-4.0"),
+        ModelRecord("a/list", license_raw="['mit', 'apache-2.0']"),
+    ])  # fmt: skip
+    assert registry.get("a/either").license == "mit OR apache-2.0"
+    assert {record.id for record in registry.search(license="commercial")} == {"a/either", "a/choice"}
+    assert {record.id for record in registry.search(license="permissive")} == {"a/either", "a/choice"}
+    assert [record.id for record in registry.search(license="Apache-2.0 OR MIT")] == []
+    assert [record.id for record in registry.search(license="mit OR Apache-2.0")] == ["a/either"]
+    assert registry.commercial("apache-2.0 AND cc-by-nc-4.0") == "no"
+    assert {record.id for record in registry.search(license="unknown")} == {"a/list"}

@@ -39,10 +39,11 @@ def _clean(text: str | None) -> str:
 
 
 def normalized(raw: str | None, name: str | None, link: str | None) -> str:
-    """The normalized id of a declared license, or unknown."""
+    """The normalized id of a declared license, the expression where it is one of several, or unknown."""
     from zoohub.cards import licenses
 
-    return str(licenses.normalize(raw, name=name, link=link).id)
+    match = licenses.normalize(raw, name=name, link=link)
+    return str(match.expression or UNKNOWN) if match.id == UNKNOWN else str(match.id)
 
 
 @lru_cache(maxsize=1 << 12)
@@ -57,13 +58,16 @@ def answers(id: str) -> tuple[str, str]:
     from zoohub.cards import licenses
     from zoohub.errors import UnknownLicense
 
+    several = " " in id
+    in_group = licenses.all_in_group if several else licenses.in_group
     try:
-        commercial = str(licenses.get(id).answer("commercial"))
-    except UnknownLicense:
+        terms = licenses.combined(id) if several else licenses.get(id)
+    except (UnknownLicense, ValueError):
         return UNKNOWN, UNKNOWN
-    if commercial == "yes" and not licenses.in_group(id, "commercial"):
+    commercial = str(terms.answer("commercial"))
+    if commercial == "yes" and not in_group(id, "commercial"):
         commercial = UNKNOWN
-    return commercial, "yes" if licenses.in_group(id, "permissive") else UNKNOWN
+    return commercial, "yes" if in_group(id, "permissive") else UNKNOWN
 
 
 def resolve(word: str) -> str:
@@ -72,8 +76,12 @@ def resolve(word: str) -> str:
     Raises:
         UnknownLicense: the license base knows no such word.
     """
-    if word in (*GROUPS, UNKNOWN):
-        return word
+    if word.lower() in (*GROUPS, UNKNOWN):
+        return word.lower()
     from zoohub.cards import licenses
 
+    if " " in word:
+        match = licenses.normalize(word)
+        if match.id == UNKNOWN and match.expression:
+            return str(match.expression)
     return str(licenses.resolve(word).id)

@@ -170,7 +170,7 @@ def _facet(name: str, value: str) -> Node:
     elif name == "modality" and value.lower() not in (*tasks.MODALITIES, UNKNOWN):
         raise InvalidQuery(f"{value!r} is no modality.", f"There are: {', '.join(tasks.MODALITIES)}")
     elif name == "license":
-        return _license(value.lower())
+        return _license(value)
     elif name == "base_model":
         return Has(f"base:{key_of(value)[:200]}")
     elif name == "tag" and value.startswith(("license:", "dataset:")):
@@ -183,8 +183,8 @@ def _is_raw_task(value: str) -> bool:
 
 
 def _license(value: str) -> Node:
-    if value in license_facts.GROUPS:
-        return Has(f"license:@{value}")
+    if value.lower() in license_facts.GROUPS:
+        return Has(f"license:@{value.lower()}")
     try:
         return Has(facet("license", license_facts.resolve(value)))
     except UnknownLicense as error:

@@ -22,6 +22,7 @@ from zoohub.cards.licenses.knowledge import (
 )
 
 if TYPE_CHECKING:
+    from zoohub.cards.licenses.expressions import all_in_group as all_in_group
     from zoohub.cards.licenses.expressions import combined as combined
     from zoohub.cards.licenses.expressions import spdx as spdx
     from zoohub.cards.licenses.obligations import Derived as Derived
@@ -41,6 +42,7 @@ _HOME = {
     "Obligation": "obligations",
     "Passage": "recognition",
     "TextMatch": "recognition",
+    "all_in_group": "expressions",
     "combined": "expressions",
     "derive": "obligations",
     "license_files": "recognition",
@@ -63,6 +65,7 @@ __all__ = [
     "Obligation",
     "Passage",
     "TextMatch",
+    "all_in_group",
     "all_licenses",
     "combined",
     "derive",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from zoohub.cards.licenses.knowledge import OPERATIONS, UNKNOWN, Fact, License, all_licenses, get
+from zoohub.cards.licenses.knowledge import OPERATIONS, UNKNOWN, Fact, License, all_licenses, get, in_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,23 @@ def combined(expression: str) -> License:
         sources=tuple(dict.fromkeys(source for part in parts for source in part.sources)),
         notes="",
     )
+
+
+def all_in_group(expression: str, group: str) -> bool:
+    """Whether the licenses of an expression are in a group: of AND every part, of OR one that may be chosen.
+
+    Raises:
+        UnknownLicense: there is no such group.
+    """
+    return _holds(_licensing().parse(expression), lambda part: in_group(part, group))
+
+
+def _holds(tree: Any, test: Callable[[str], bool]) -> bool:
+    arguments = getattr(tree, "args", ())
+    if not arguments or hasattr(tree, "license_symbol"):
+        return test(str(getattr(tree, "license_symbol", tree).key))
+    decide = any if type(tree).__name__ == "OR" else all
+    return decide(_holds(argument, test) for argument in arguments)
 
 
 def spdx(expression: str) -> str | None:
