@@ -17,7 +17,7 @@ from zoohub.selector import candidates, facts, footprint, relevance, store, stra
 from zoohub.selector.board import Board, Context, seed_noise
 from zoohub.selector.footprint import Footprint
 from zoohub.selector.forecast import Forecast, forecast
-from zoohub.selector.ranking import Ranking, levels, rank
+from zoohub.selector.ranking import Ranking, mixed, own_levels, rank
 from zoohub.selector.strategy import Strategy
 from zoohub.selector.traits import Traits
 
@@ -198,7 +198,7 @@ def _board(evidence: Sequence[Evidence]) -> Board:
 def _promising(board: Board, weights: Any) -> list[str]:
     if not board.contexts:
         return []
-    level, _, _ = levels(board.ranks, weights, [c.dataset for c in board.contexts])
+    _, _, level = own_levels(board.ranks, mixed(weights))
     order = np.argsort(-np.nan_to_num(level, nan=-9.0), kind="stable")[:PROMISING]
     return [board.models[i] for i in order]
 

@@ -155,13 +155,8 @@ def _steadiest(mean: Array, rows: NDArray[np.intp], board: Board, target: Contex
     return int(known[np.argmax(bound)]) if count.any() else None
 
 
-def levels(ranks: Array, weights: Array, datasets: Sequence[str]) -> tuple[Array, Array, Array]:
-    """Each model's weighted mean utility (NaN: no record), its variance, and the variance of one result.
-
-    The variance of one result is pooled over models of about the same level (one model alone has too few
-    results): utilities of the best scatter more than those of the middle. Results on one data set at several
-    sizes count as one when it comes to doubt.
-    """
+def own_levels(ranks: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Utilities (0: no record), their weights, and each model's weighted mean utility (NaN: no record)."""
     known = ~np.isnan(ranks)
     utilities = np.where(known, utility(np.where(known, ranks, 0.5)), 0.0)
     spread = np.where(known, weights, 0.0)
@@ -169,6 +164,19 @@ def levels(ranks: Array, weights: Array, datasets: Sequence[str]) -> tuple[Array
     have = total > ENOUGH
     level = np.full(len(ranks), np.nan)
     level[have] = (utilities * spread).sum(axis=1)[have] / total[have]
+    return utilities, spread, level
+
+
+def levels(ranks: Array, weights: Array, datasets: Sequence[str]) -> tuple[Array, Array, Array]:
+    """Each model's weighted mean utility (NaN: no record), its variance, and the variance of one result.
+
+    The variance of one result is pooled over models of about the same level (one model alone has too few
+    results): utilities of the best scatter more than those of the middle. Results on one data set at several
+    sizes count as one when it comes to doubt.
+    """
+    utilities, spread, level = own_levels(ranks, weights)
+    total = spread.sum(axis=1)
+    have = total > ENOUGH
     effective = np.zeros(len(ranks))
     per_dataset = spread @ (np.array(datasets)[:, None] == np.array(sorted(set(datasets)))[None, :])
     effective[have] = total[have] ** 2 / (per_dataset[have] ** 2).sum(axis=1)

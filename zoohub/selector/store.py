@@ -16,19 +16,22 @@ from zoohub.registry.evidence import is_loss
 from zoohub.selector.facts import FOLDER
 
 COLUMNS = tuple(field.name for field in fields(Evidence))
+DATASET = COLUMNS.index("dataset")
 NEEDED = ("model", "task", "dataset", "metric", "value")
 _TRUE, _FALSE = {"1", "true", "yes"}, {"0", "false", "no"}
 
 
 def bundled(task: str) -> list[Evidence]:
     """The published results of a task that ship with zoohub."""
+    return [_trusted(row) for row in _rows_of(task)]
+
+
+def _rows_of(task: str) -> Iterator[list[str]]:
     file = FOLDER / f"{task}.csv.gz"
-    if not file.is_file():
-        return []
-    lines = io.StringIO(gzip.decompress(file.read_bytes()).decode("utf-8"))
-    rows = csv.reader(lines)
-    next(rows)
-    return [_trusted(row) for row in rows]
+    if file.is_file():
+        rows = csv.reader(io.StringIO(gzip.decompress(file.read_bytes()).decode("utf-8")))
+        next(rows)
+        yield from rows
 
 
 def _trusted(row: list[str]) -> Evidence:
@@ -62,9 +65,9 @@ def gather(registry: Registry, task: str) -> list[Evidence]:
 def _probes_of(task: str) -> Iterator[Evidence]:
     """Results of another task that are results of this one: MTEB classifies by a linear probe on embeddings."""
     if task == "text-classification":
-        for row in bundled("feature-extraction"):
-            if row.dataset.endswith("Classification"):
-                yield replace(row, task=task, metric="accuracy", strategy="probe")
+        for row in _rows_of("feature-extraction"):
+            if row[DATASET].endswith("Classification"):
+                yield replace(_trusted(row), task=task, metric="accuracy", strategy="probe")
 
 
 def of_card(record: ModelRecord, task: str) -> Iterator[Evidence]:
