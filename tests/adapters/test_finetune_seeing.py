@@ -156,3 +156,41 @@ def test_an_encoder_learns_partners_without_scores(wrong: bool, tmp_path: Path) 
     pairs = [{"text": ALIKE[0][0], "text_pair": ALIKE[i][1]} for i in (0, 1)]
     right, other = tuned.predict(pairs)
     assert right.score > other.score
+
+
+def detr(folder: Path) -> Path:
+    """A DETR on a small ResNet: pictures of different sizes come with a mask of what is padding."""
+    import torch
+    from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
+
+    torch.manual_seed(0)
+    backbone = ResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", out_features=["stage2"]
+    )
+    config = DetrConfig(
+        use_timm_backbone=False, use_pretrained_backbone=False, backbone=None, backbone_config=backbone,
+        d_model=32, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
+        encoder_ffn_dim=32, decoder_ffn_dim=32, num_queries=6, num_labels=3,
+    )  # fmt: skip
+    DetrForObjectDetection(config).save_pretrained(folder)
+    size = {"shortest_edge": 48, "longest_edge": 80}
+    values = {"image_processor_type": "DetrImageProcessor", "size": size}
+    (folder / "preprocessor_config.json").write_text(json.dumps(values))
+    return folder
+
+
+def test_a_detr_learns_pictures_of_different_sizes(tmp_path: Path) -> None:
+    data = squares(tmp_path / "squares", 8)
+    picture = Image.open(data / "images" / "1.png")
+    Image.fromarray(np.asarray(picture)[:40]).save(data / "images" / "1.png")
+    base = load(detr(tmp_path / "base"), task="object-detection")
+    tuned = base.finetune(
+        data / "train.json", epochs=20, learning_rate=2e-3, batch_size=8, eval=0.25, patience=None,
+        register=False, output=tmp_path / "tuned",
+    )  # fmt: skip
+    seen = losses(tmp_path / "tuned")
+    assert seen[-1] < seen[0]
+    assert {box.label for box in tuned.predict(str(data / "images" / "0.png"), threshold=0.0)} <= {
+        "red",
+        "blue",
+    }
