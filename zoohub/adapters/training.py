@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from zoohub.adapters.finetune import Fit, Job, Settings
 
 # Learning rates by strategy and kind of model: LoRA wants about ten times that of full training, and convolutions with
-# batch norms bear more than transformers.
+# batch norms bear more than transformers, small text models more than large ones.
 RATES = {
     ("full", "convolutions"): 3e-4,
     ("full", "vision"): 1e-4,
+    ("full", "small text"): 1e-4,
     ("full", "text"): 5e-5,
     ("full", "speech"): 5e-5,
     ("full", "detection"): 1e-4,
@@ -40,6 +41,7 @@ RATES = {
     ("probe-then-full", "text"): 3e-5,
     ("probe-then-full", "speech"): 3e-5,
 }
+SMALL = 100_000_000  # parameters
 MIN_STEPS = 100
 WEIGHTS = "weights.safetensors"
 
@@ -213,7 +215,8 @@ def _epochs(job: Job, count: int, size: int) -> int:
 
 
 def _rate(job: Job) -> float:
-    return RATES.get((job.settings.strategy, _kind(job.base)), 5e-5)
+    strategy, kind = job.settings.strategy, _kind(job.base)
+    return RATES.get((strategy, kind)) or RATES.get((strategy, kind.removeprefix("small ")), 5e-5)
 
 
 def _kind(model: Model) -> str:
@@ -221,6 +224,8 @@ def _kind(model: Model) -> str:
     if model.task == "object-detection":
         return "detection"
     kind = modality(model.task) or "text"
+    if kind == "text" and model.parameters < SMALL:
+        return "small text"
     return "convolutions" if kind == "vision" and has_convolutions(model.module) else kind
 
 
