@@ -69,6 +69,20 @@ def test_pixels_are_those_of_timm(size: tuple[int, int]) -> None:
     assert_same(found, theirs(given), 0.224)
 
 
+@pytest.mark.parametrize(
+    "weights", ["MobileNet_V2_Weights.IMAGENET1K_V2", "EfficientNet_V2_L_Weights.IMAGENET1K_V1"]
+)
+def test_pixels_are_those_of_torchvision(weights: str) -> None:
+    import torchvision
+
+    theirs = torchvision.models.get_weight(weights).transforms()
+    settings = {"crop_size": theirs.crop_size[0], "resize_size": theirs.resize_size[0], "mean": theirs.mean,
+                "std": theirs.std, "interpolation": theirs.interpolation.value}  # fmt: skip
+    ours = Transform.from_torchvision({"transforms": settings})
+    given = picture(517, 611)
+    assert_same(ours.batch([ours.read(given)], "cpu", torch.float32)[0], theirs(given), min(theirs.std))
+
+
 def test_a_processor_that_does_more_is_used_itself() -> None:
     from transformers import EfficientNetImageProcessor
 

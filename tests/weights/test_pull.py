@@ -237,6 +237,31 @@ def test_a_pickle_is_converted_only_when_asked(hub: TinyHub) -> None:
 
 
 @pytest.mark.models
+def test_a_torchvision_pickle_becomes_a_folder_that_says_what_it_is(hub: TinyHub, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    torchvision = pytest.importorskip("torchvision")
+    made = torchvision.models.shufflenet_v2_x0_5(num_classes=3)
+    torch.save(made.state_dict(), tmp_path / "m.pth")
+    hub.models["me/model"] = {"m.pth": (tmp_path / "m.pth").read_bytes()}
+    settings = {"crop_size": 96, "resize_size": 100}
+    config = {
+        "layout": "torchvision",
+        "architecture": "shufflenet_v2_x0_5",
+        "num_classes": 3,
+        "transforms": settings,
+    }
+    folder = fetch(replace(MODEL, library="torchvision", config=config), convert=True)
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", WEIGHTS]
+    from zoohub.adapters import load
+
+    shutil.copytree(folder, tmp_path / "alone")
+    model = load(tmp_path / "alone")
+    assert model.transform.resize == 100
+    assert model.transform.crop == (96, 96)
+    assert all(value.equal(model.module.state_dict()[key]) for key, value in made.state_dict().items())
+
+
+@pytest.mark.models
 def test_weights_in_several_pickles_load_after_the_conversion(hub: TinyHub, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")

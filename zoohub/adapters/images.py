@@ -145,7 +145,7 @@ class Transform:
 
     @classmethod
     def from_timm(cls, config: Mapping[str, Any]) -> Transform:
-        """From the keys of a timm `pretrained_cfg`; torchvision bundles use the same ones."""
+        """From the keys of a timm `pretrained_cfg`."""
         _, height, width = config.get("input_size") or (3, 224, 224)
         share = config.get("crop_pct") or 0.875
         shorter = int(height / share)
@@ -156,6 +156,21 @@ class Transform:
             interpolation=_interpolation(config.get("interpolation", "bilinear")),
             mean=tuple(config.get("mean") or IMAGENET_MEAN),
             std=tuple(config.get("std") or IMAGENET_STD),
+        )
+
+    @classmethod
+    def from_torchvision(cls, config: Mapping[str, Any]) -> Transform:
+        """From `transforms`, the settings of torchvision's own preset; without them from timm's keys."""
+        preset = config.get("transforms")
+        if not preset:
+            return cls.from_timm(config)
+        crop = int(preset.get("crop_size") or 224)
+        return cls(
+            resize=int(preset.get("resize_size") or 256),
+            crop=(crop, crop),
+            interpolation=_interpolation(preset.get("interpolation", "bilinear")),
+            mean=tuple(preset.get("mean") or IMAGENET_MEAN),
+            std=tuple(preset.get("std") or IMAGENET_STD),
         )
 
     @classmethod

@@ -232,7 +232,7 @@ class TorchvisionImages(ModuleImages):
         self.labels = tuple(config.get("label_names") or map(str, range(count)))
         if labels is not None:
             self._replace_head(labels)
-        self.transform = Transform.from_timm(config)
+        self.transform = Transform.from_torchvision(config)
         hf.place(self)
 
     def _replace_head(self, labels: Sequence[str]) -> None:
@@ -251,7 +251,7 @@ class TorchvisionImages(ModuleImages):
 
     def write(self, folder: Path) -> None:
         """`model.safetensors` and a config with the builder's name and the transform."""
-        keys = ("architecture", "input_size", "crop_pct", "interpolation", "mean", "std")
+        keys = ("architecture", "transforms", "input_size", "crop_pct", "interpolation", "mean", "std")
         config = {key: self.bundle.config[key] for key in keys if key in self.bundle.config}
         config |= {
             "library": "torchvision",

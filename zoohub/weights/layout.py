@@ -1,9 +1,10 @@
 """A bare state dict gets the folder that its library loads: configuration and tensor names.
 
 What to make of it stands in the record's `config`:
-    layout          "timm" or "transformers"
+    layout          "timm", "torchvision" or "transformers"
     architecture    the library's name of it, for example "mobilenetv2_100"
     input_size, mean, std, interpolation, crop_pct ...    what goes in (timm)
+    transforms      the settings of torchvision's preset, the same
     num_classes     how many labels; labels: their names, or "imagenet-1k"
     convert.keys    "in-order": the tensors are those of the architecture, in its order, under other names
     pooling, normalize, embed_dim, max_tokens    how a text encoder makes one vector of a text
@@ -46,6 +47,14 @@ def timm_folder(converted: Converted, config: Mapping[str, Any], target: Path) -
         raise WeightsError(f"The weights are not those of timm's {architecture}: {names}.")
     safetensors.rename(converted.path, target, names, {"format": "pt"})
     return {"config.json": _timm_config(config, known)}
+
+
+def torchvision_files(config: Mapping[str, Any]) -> dict[str, bytes]:
+    """config.json beside torchvision's tensors, which say neither their architecture nor what goes in."""
+    keys = ("architecture", "num_classes", "transforms", "weights", "label_names")
+    stated = {key: config[key] for key in keys if key in config}
+    data = {"library": "torchvision", **stated}
+    return {"config.json": json.dumps(data, indent=1, ensure_ascii=False).encode()}
 
 
 def sentence_files(config: Mapping[str, Any]) -> dict[str, bytes]:

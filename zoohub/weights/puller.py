@@ -20,7 +20,7 @@ from zoohub.weights import names
 from zoohub.weights.checker import CheckReport, Level, check_files, needs_code
 from zoohub.weights.convert import convert as convert_pickle
 from zoohub.weights.fetch import fetch
-from zoohub.weights.layout import WEIGHTS, sentence_files, timm_folder
+from zoohub.weights.layout import WEIGHTS, sentence_files, timm_folder, torchvision_files
 from zoohub.weights.selection import WEIGHT_SUFFIXES, Selection, select
 from zoohub.weights.storage import PARTIAL, Manifest, Repo, StoredFile, full_disk, sha256_of, store
 
@@ -402,6 +402,8 @@ class _Pull:
                 stack.callback(renamed.unlink, missing_ok=True)
                 others = timm_folder(done, config, renamed)
                 target = renamed
+            elif config.get("layout") == "torchvision" and alone:
+                others = torchvision_files(config)
             new = _safetensors_name(path, alone=alone)
             return {**self._added(others), new: self._land(target, new, pickle.sha256)}
 
