@@ -58,4 +58,5 @@ def _row(draws: random.Random) -> dict[str, Any]:
 if __name__ == "__main__":
     given = sys.argv[1:]
     with tempfile.TemporaryDirectory() as scratch:
-        main(given[0] if given else MODEL, Path(given[1]) if len(given) > 1 else None, Path(scratch))
+        data = Path(given[1]) if len(given) > 1 else None
+        main(given[0] if given else MODEL, data, Path(scratch), epochs=6, learning_rate=2e-4)
