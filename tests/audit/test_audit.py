@@ -151,6 +151,25 @@ def test_a_base_in_no_registry_is_unknown(registry: Registry) -> None:
     assert terms(result) == {"base-unknown"}
 
 
+def test_what_only_others_state_is_second_hand(registry: Registry) -> None:
+    told = LicenseEvidence("origin", "mteb/models.py", "mit")
+    registry.add([
+        replace(model("a/told", "mit"), license_evidence=(told,)),
+        replace(model("mteb/own", "mit"), author="mteb", license_evidence=(told,)),
+        replace(model("a/card", "mit"), license_evidence=(told, LicenseEvidence("card", "README.md", "mit"))),
+    ])  # fmt: skip
+    result = audited(registry, "a/told")
+    assert result.verdict == "allow"
+    (note,) = [finding for finding in result.findings if finding.term == "second-hand"]
+    assert "mteb/models.py" in note.evidence
+    rule = {"term": "second-hand", "severity": "review", "reason": "see the cards"}
+    policy = parse({"name": "strict", "extends": "commercial", "who": US, "rules": [rule]}, "strict")
+    assert audited(registry, "a/told", policy).verdict == "review"
+    assert audited(registry, "mteb/own", policy).verdict == "allow"
+    assert audited(registry, "a/card", policy).verdict == "allow"
+    assert dict(audit_registry(registry, policy).verdicts) == {"review": 1, "allow": 2}
+
+
 def test_a_model_in_no_registry_is_not_allowed(registry: Registry) -> None:
     assert terms(audited(registry, "no/where")) == {"model-unknown"}
     assert terms(audited(registry, "what is this?")) == {"model-unknown"}

@@ -107,7 +107,14 @@ class Auditor:
         named = lineage.misnamed(record.id, kin.inherited)
         unstated = any(base.relation is None for base in record.base_models)
         issues = [
-            *self.issues(kin.own, kin.burden, named, circle=kin.circle, unstated=unstated),
+            *self.issues(
+                kin.own,
+                kin.burden,
+                named,
+                circle=kin.circle,
+                unstated=unstated,
+                second_hand=is_second_hand(record),
+            ),
             *self._badge(record, kin),
             *self._texts(record),
         ]
@@ -126,12 +133,17 @@ class Auditor:
         *,
         circle: bool,
         unstated: bool,
+        second_hand: bool,
     ) -> Iterable[Issue]:
         """All that stands against a model in this situation, whatever its name; `own` is its license, `burden`
         those that its bases bring, both with the marks of `scope`."""
         brought = own | burden
         (license,), inherited = scope.licenses(own), scope.licenses(burden)
         yield from self.judge.license(license, scope.is_multimodal(license, brought))
+        if second_hand:
+            yield self.judge.issue("second-hand", "others state its license, not its own card or files",
+                                   "They may be mistaken, or the license may have changed.",
+                                   "Read the model's own card, or have it read: zoo sync hub.")  # fmt: skip
         if circle:
             yield self.judge.issue("lineage-cycle", "its stated lineage goes in a circle",
                                    "No model is made from itself; one of the statements is wrong.",
@@ -296,6 +308,15 @@ class _Kin:
                         following.append((found, step))
             level = following
         return "lineage"
+
+
+def is_second_hand(record: ModelRecord) -> bool:
+    """Whether the license is known from others alone: a catalog's origin that is not the model's own author."""
+    author = (record.author or "").lower()
+    return bool(record.license_evidence) and all(
+        item.kind == "origin" and item.where.partition("/")[0].lower() != author
+        for item in record.license_evidence
+    )
 
 
 def stated(record: ModelRecord) -> str:

@@ -34,6 +34,7 @@ FINDINGS = {
     "model-unresolved": "code loads a model that it does not name",
     "code-unread": "a file could not be read as code",
     "base-unknown": "a base model is not known, so that its terms are not",
+    "second-hand": "others state the license, not the model's own card or files",
     "license-text": "a license file says something else than the card, or is no text that is known",
     "claims-more": "the license claims more than a base model's license grants",
     "claims-other": "the license has another name than the base's, and no weaker terms",

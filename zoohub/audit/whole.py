@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoohub.audit import lineage, scope
-from zoohub.audit.auditor import Auditor
+from zoohub.audit.auditor import Auditor, is_second_hand
 from zoohub.audit.graph import Graph
 from zoohub.audit.judge import Issue
 from zoohub.audit.policy import Policy, load
@@ -84,7 +84,8 @@ def audit_registry(registry: Registry, policy: Any = None) -> RegistryAudit:
         PolicyError: no such policy.
     """
     chosen = load(policy)
-    ids, graph, unstated = _read(registry)
+    minds = chosen.term("second-hand")[0] != "allow"
+    ids, graph, unstated, second_hand = _read(registry, minds_second_hand=minds)
     burdens, circle = graph.inherited()
     auditor = Auditor(chosen, registry)
     judging = _Judging(auditor, graph)
@@ -93,12 +94,13 @@ def audit_registry(registry: Registry, policy: Any = None) -> RegistryAudit:
     for number, model in enumerate(ids):
         burden = scope.licenses(graph.sets.members[burdens[number]])
         named = lineage.misnamed(model, burden) if burden else ()
-        key = (graph.licenses[number], burdens[number], named, number in circle, number in unstated)
+        key = (graph.licenses[number], burdens[number], named, number in circle, number in unstated,
+               number in second_hand)  # fmt: skip
         places[number] = judging.place(key) if plain else judging.place_of(model, key)
     return RegistryAudit(chosen, ids, judging.situations, places, registry)
 
 
-Key = tuple[int, int, tuple[str, ...], bool, bool]
+Key = tuple[int, int, tuple[str, ...], bool, bool, bool]
 
 
 class _Judging:
@@ -126,11 +128,16 @@ class _Judging:
     def issues(self, key: Key) -> tuple[Issue, ...]:
         found = self._issues.get(key)
         if found is None:
-            own_set, burden, misnamed, circle, unstated = key
+            own_set, burden, misnamed, circle, unstated, second_hand = key
             members = self.graph.sets.members
             found = self._issues[key] = tuple(
                 self.auditor.issues(
-                    members[own_set], members[burden], misnamed, circle=circle, unstated=unstated
+                    members[own_set],
+                    members[burden],
+                    misnamed,
+                    circle=circle,
+                    unstated=unstated,
+                    second_hand=second_hand,
                 )
             )
         return found
@@ -151,11 +158,13 @@ def issue_pairs(issues: tuple[Issue, ...]) -> set[tuple[str, str]]:
     return {(issue.term, issue.severity) for issue in issues}
 
 
-def _read(registry: Registry) -> tuple[list[str], Graph, set[int]]:
-    """Ids, licenses and lineage, straight from the tables: a record is unpacked only where its kind matters."""
+def _read(registry: Registry, *, minds_second_hand: bool) -> tuple[list[str], Graph, set[int], set[int]]:
+    """Ids, licenses and lineage, straight from the tables: a record is unpacked only where its kind matters, or
+    the policy minds who states its license."""
     graph = Graph()
     ids: list[str] = []
     unstated: set[int] = set()
+    second_hand: set[int] = set()
     with registry.connection() as connection, connection.snapshot():
         names = {pk: name or UNKNOWN for pk, name in connection.stream("SELECT pk, id FROM licenses")}
         licenses = {pk: graph.own(name) for pk, name in names.items()}
@@ -167,6 +176,8 @@ def _read(registry: Registry) -> tuple[list[str], Graph, set[int]]:
         ):
             ids.append(key_in(doc))
             numbers[pk] = number
+            if minds_second_hand and is_second_hand(unpack(doc)):
+                second_hand.add(number)
             own.append(graph.own(names[declared], kinds[pk]) if pk in kinds else licenses[declared])
         edges = connection.stream(
             "SELECT l.model, b.pk, l.relation FROM lineage l LEFT JOIN models b ON b.hash = l.base ORDER BY "
@@ -181,7 +192,7 @@ def _read(registry: Registry) -> tuple[list[str], Graph, set[int]]:
                     unstated.add(number)
                 edge = next(edges, None)
             graph.add(own[number], bases)
-    return ids, graph, unstated
+    return ids, graph, unstated, second_hand
 
 
 def _kinds(connection: Connection, licenses: list[int]) -> dict[int, str]:

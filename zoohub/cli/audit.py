@@ -104,6 +104,11 @@ def _table(report: AuditReport, notes: bool) -> None:
     for finding in shown:
         click.echo("\n" + _words(finding))
     click.echo(f"\nVerdict under policy {report.policy.name}: {report.verdict}")
+    told = sum(finding.term == "second-hand" for finding in report.findings)
+    if told:
+        click.echo(
+            f"Of {told} only others state the license, not the model's own card: see --notes.", err=True
+        )
     if report.code.files:
         click.echo(f"Code: {report.code.files:,} files, {len(report.code.models)} models, "
                    f"{len(report.code.unresolved)} uses that name none", err=True)  # fmt: skip

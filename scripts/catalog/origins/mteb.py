@@ -62,9 +62,14 @@ def _codes(package: Package) -> dict[str, str]:
     return {row["alpha_3"]: row["alpha_2"] for row in table if "alpha_2" in row} | macro
 
 
+# What the package states otherwise than the model's own card (as seen on the hub).
+_CARD = "the model's own card, as seen on the hub"
+_MISTAKEN = {"facebook/seamless-m4t-v2-large": "cc-by-nc-4.0"}
+
+
 def _record(facts: dict[str, Any], codes: dict[str, str], path: str) -> Record:
     id = facts["name"]
-    license = facts.get("license")
+    license = _MISTAKEN.get(id) or facts.get("license")
     address = isinstance(license, str) and "://" in license
     raw = None if address else license
     frameworks = facts.get("framework") or []
@@ -90,7 +95,10 @@ def _record(facts: dict[str, Any], codes: dict[str, str], path: str) -> Record:
         config=_config(facts),
         license_link=license if address else None,
         **_tasks(facts),
-        **(license_facts(raw, path) or _link_evidence(license if address else None, path)),
+        **(
+            license_facts(raw, _CARD if id in _MISTAKEN else path)
+            or _link_evidence(license if address else None, path)
+        ),
     )
 
 
