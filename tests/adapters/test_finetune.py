@@ -139,6 +139,20 @@ def test_a_stopped_run_goes_on_and_ends_as_an_uninterrupted_one(tmp_path: Path, 
         assert np.allclose(value, resumed.module.state_dict()[name], atol=1e-5), name
 
 
+@pytest.mark.parametrize("strategy", ["full", "setfit"])
+def test_activations_are_recomputed_where_the_model_can(
+    strategy: str, tmp_path: Path, pictures: Path
+) -> None:
+    settings = {"strategy": strategy, "epochs": 1, "checkpointing": True, "register": False}
+    base = load(tiny.bert_encoder(tmp_path / "base"))
+    assert base.finetune(_reviews(), output=tmp_path / "tuned", **settings).labels == ("bad", "good")
+    if strategy == "full":
+        with pytest.raises(CapabilityError, match="recompute"):
+            load(tiny.torchvision_shufflenet(tmp_path / "net")).finetune(
+                pictures, output=tmp_path / "t", **settings
+            )
+
+
 def test_one_seed_one_result(tmp_path: Path, pictures: Path) -> None:
     base = load(tiny.vit(tmp_path))
     one, two = (

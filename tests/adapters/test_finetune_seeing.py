@@ -144,9 +144,8 @@ def test_an_encoder_learns_scores_of_pairs(strategy: str, rate: float, tmp_path:
 
 @pytest.mark.parametrize("wrong", [False, True])
 def test_an_encoder_learns_partners_without_scores(wrong: bool, tmp_path: Path) -> None:
-    rows = [{"anchor": a, "positive": b} for a, b in ALIKE] * 4
-    if wrong:
-        rows = [row | {"negative": "acme"} for row in rows]
+    rows: Any = [{"anchor": a, "positive": b} for a, b in ALIKE] * 4
+    rows = [row | {"negative": "acme"} for row in rows] if wrong else read(rows, "feature-extraction")
     tuned = load(tiny.bert_encoder(tmp_path / "base")).finetune(
         rows, strategy="full", epochs=10, learning_rate=5e-3, batch_size=4, register=False,
         output=tmp_path / "tuned",

@@ -89,6 +89,9 @@ class Compared:
             def forward(self, labels: Tensor, **batch: Tensor) -> dict[str, Tensor]:
                 return {"loss": class_loss(self.network.pooled(**batch), labels)}
 
+            def gradient_checkpointing_enable(self, **settings: Any) -> None:
+                self.network.gradient_checkpointing_enable(**settings)
+
         return Compare()
 
 

@@ -169,7 +169,8 @@ def for_task(model: Model, given: Any, settings: Settings) -> tuple[Any, Model]:
     task = resolve(settings.task).id if settings.task else model.task
     if not settings.task and model.task in _EMBEDS:
         given = given if isinstance(given, data.Examples) else tables.read(given, model.task)
-        paired = not isinstance(given, data.Examples) and data.has_pairs(given, settings.columns)
+        ready = isinstance(given, data.Examples)
+        paired = given.task in _EMBEDS if ready else data.has_pairs(given, settings.columns)
         task = "sentence-similarity" if paired else _BECOMES[model.task]
     elif not settings.task and not model.strategies:
         task = _BECOMES.get(model.task, model.task)

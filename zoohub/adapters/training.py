@@ -15,7 +15,7 @@ from zoohub.adapters.engine import has_convolutions
 from zoohub.adapters.inference import free_memory, is_out_of_memory
 from zoohub.adapters.metrics import LOWER_IS_BETTER, measure
 from zoohub.adapters.results import Failed
-from zoohub.errors import DataError, UsageError
+from zoohub.errors import CapabilityError, DataError, UsageError
 from zoohub.tasks import modality
 
 if TYPE_CHECKING:
@@ -322,8 +322,14 @@ def _trainer(model: Any, rows: Any, job: Job, arguments: Any) -> Any:
             if self.state.best_model_checkpoint:
                 load_model(self.model, str(Path(self.state.best_model_checkpoint) / WEIGHTS))
 
+    module = model.trainer_module()
+    if job.settings.checkpointing and not hasattr(module, "gradient_checkpointing_enable"):
+        raise CapabilityError(
+            f"{type(model).__name__} models cannot recompute activations to save memory.",
+            "Leave checkpointing off, and take a smaller batch_size with accumulate.",
+        )
     return Trainer(
-        model=model.trainer_module(),
+        model=module,
         args=arguments,
         train_dataset=rows,
         eval_dataset=rows,  # asked for, not used: `evaluate` above measures on the held-out part
