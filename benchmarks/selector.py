@@ -65,7 +65,7 @@ def main() -> None:
     board = replace(board, contexts=tuple(facts.complete(context) for context in board.contexts))
     scores = load_scores(args.scores) if args.scores else {}
     cases = list(make_cases(board, args, scores))
-    results = {name: [] for name in ("zoohub", "static", "parameters", "random")}
+    results = {name: [] for name in ("zoohub", "static", "static of its kind", "parameters", "random")}
     if scores:
         results["zoohub+scores"] = []
     if args.cold_models:
@@ -178,6 +178,7 @@ def evaluate(
     found = {
         "zoohub": metrics(ranking.standing(), case.truth),
         "static": metrics(static, case.truth),
+        "static of its kind": metrics(static_of_kind(case, static), case.truth),
         "parameters": metrics(size, case.truth) if np.ptp(size) > 0 else None,
         "random": {name: float(np.mean([o[name] for o in orders])) for name in NAMES},
     }
@@ -195,6 +196,17 @@ def static_prior(case: Case) -> np.ndarray:
     ranks = case.seen.ranks[case.rows]
     count = (~np.isnan(ranks)).sum(axis=1)
     return np.where(count > 0, np.nansum(ranks, axis=1) / np.maximum(count, 1), 0.5)
+
+
+def static_of_kind(case: Case, static: np.ndarray) -> np.ndarray:
+    """The same on data sets of the target's kind (the first part of the domain: retrieval, clustering ...) alone."""
+    kinds = [(context.domain or "").partition("/")[0] for context in case.seen.contexts]
+    kin = np.array([bool(kind) and kind == (case.target.domain or "").partition("/")[0] for kind in kinds])
+    if not kin.any():
+        return static
+    ranks = case.seen.ranks[np.ix_(case.rows, kin)]
+    count = (~np.isnan(ranks)).sum(axis=1)
+    return np.where(count > 0, np.nansum(ranks, axis=1) / np.maximum(count, 1), static - 1.0)
 
 
 def cold(case: Case, traits: dict[str, Traits], column: str | None) -> np.ndarray:
@@ -283,6 +295,10 @@ def summary(results: dict[str, list], cases: list[Case], split: str) -> dict:
     for name in [n for n in per if n.startswith("zoohub") and per[n] is not None]:
         gap = {k: per[name][k] - per["static"][k] for k in NAMES}
         out[f"{name} - static"] = {k: [round(float(gap[k].mean()), 4), *interval(gap[k])] for k in NAMES}
+    gap = {k: per["zoohub"][k] - per["static of its kind"][k] for k in NAMES}
+    out["zoohub - static of its kind"] = {
+        k: [round(float(gap[k].mean()), 4), *interval(gap[k])] for k in NAMES
+    }
     if per.get("zoohub+scores") is not None:
         gap = {k: per["zoohub+scores"][k] - per["zoohub"][k] for k in NAMES}
         out["scores - without"] = {k: [round(float(gap[k].mean()), 4), *interval(gap[k])] for k in NAMES}
