@@ -149,22 +149,25 @@ _END = 1 << 62
 
 def _best_first(connection: Connection, slots: Sequence[int], sought: Sequence[str]) -> list[int]:
     rows = at(connection, "m.doc, m.downloads, m.likes", slots)
-    scored = [(-_score(key_in(doc), downloads, likes, sought), slot) for slot, doc, downloads, likes in rows]
+    scored = [(-_score(bytes(doc), downloads, likes, sought), slot) for slot, doc, downloads, likes in rows]
     return [slot for _, slot in sorted(scored)]
 
 
-def _score(key: str, downloads: int | None, likes: int | None, sought: Sequence[str]) -> float:
+def _score(doc: bytes, downloads: int | None, likes: int | None, sought: Sequence[str]) -> float:
     """How well a name fits the words: what part of it they are, weighed against how much it is used."""
-    name, length = _name_of(key)
+    name, length = _name_in(doc)
     share = sum(map(len, set(sought))) / length
     used = log10(1 + (downloads or 0)) + log10(1 + (likes or 0))
     return 3 * min(share, 1.0) + (name == tuple(sought)) + used / 2
 
 
 @lru_cache(maxsize=1 << 14)
-def _name_of(key: str) -> tuple[tuple[str, ...], int]:
-    """The words of a model's name, and how long they are together, at least 1."""
-    words = tuple(split(key.rsplit("/", 1)[-1]))
+def _name_in(doc: bytes) -> tuple[tuple[str, ...], int]:
+    """The words of a model's name, and how long they are together, at least 1.
+
+    Kept, since common words meet the same popular models again and again.
+    """
+    words = tuple(split(key_in(doc).rsplit("/", 1)[-1]))
     return words, max(sum(map(len, words)), 1)
 
 
