@@ -25,6 +25,7 @@ WITHOUT_DATA = {
     "hub": ["download", "upload", "dedup"],
 }
 WITH_DATA = {
+    "accuracy": ["--data", "./"],
     "cards": ["--data", "./"],
     "sources": ["--data", "data/"],
     "registry": ["--models", "1000000", "--data", RECORDS],

@@ -193,6 +193,7 @@ def test_a_sentence_encoder_becomes_a_classifier_by_its_own_pooling(strategy: st
     assert tuned.predict("the great hotel").score == pytest.approx(max(scores), abs=1e-4)
     again = load(tuned.save(tmp_path / "saved"), task="text-classification")
     assert again.predict("the great hotel") == tuned.predict("the great hotel")
+    assert "AutoModelForSequenceClassification" not in (tmp_path / "tuned" / "README.md").read_text()
     again.finetune(_reviews(), strategy="probe", register=False, output=tmp_path / "anew")
 
 

@@ -34,7 +34,7 @@ def write(
         source="folder",
         name=output.name,
         task=fit.model.task,
-        library=_LIBRARY.get(job.base.bundle.library, "transformers"),
+        library=_library(folder, job.base.bundle.library),
         languages=base.languages,
         base_models=(BaseModel(base.id, "finetune"),),
         parameters=fit.model.parameters or None,
@@ -58,6 +58,13 @@ def write(
         data_text=_data_text(report, measured, folder),
         load_as=str(output),
     ).write(folder / "README.md")
+
+
+def _library(folder: Path, base: str) -> str:
+    """The library that loads the folder whole."""
+    if (folder / "modules.json").is_file():
+        return "sentence-transformers"
+    return _LIBRARY.get(base, "transformers")
 
 
 def _data_text(report: Report, measured: Evaluation, folder: Path) -> str:
