@@ -6,7 +6,7 @@ FOLDER holds `data/cifar10_6000.tar`, `data/hotel_reviews_zh.csv`, `data/spoken_
 `weights/mobilenet_v2_hf`, `weights/whisper-tiny-hf`; the text model is `--text` (m3e-small by default). Images:
 CIFAR-10 by probe and full; reviews: probe, lora and full; few: probe and setfit with 8 and 16 reviews a class,
 over seeds; sounds: spoken digits of a speaker never heard before by probe and full. Sizes and seconds are in the
-rows. The defaults take about 15 minutes on two cores.
+rows.
 """
 
 from __future__ import annotations
