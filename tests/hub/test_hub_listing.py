@@ -150,6 +150,20 @@ def test_many_searches_at_once_each_get_their_own_answer(start: Starter) -> None
     assert found == [[f"a/m{number % 40}"] for number in range(200)]
 
 
+def test_one_question_of_many_clients(start: Starter) -> None:
+    server = start()
+    for number in range(3):
+        server.user("ada").create_repo(f"ada/m{number}")
+        with ThreadPoolExecutor(16) as pool:
+            found = list(pool.map(lambda _number: sorted(ids(server)), range(64)))
+        assert found == [[f"ada/m{each}" for each in range(number + 1)]] * 64
+        with ThreadPoolExecutor(16) as pool:
+            wrong = list(
+                pool.map(lambda _number: server.ask("GET", "/api/models?search=%22x").status, range(32))
+            )
+        assert len(set(wrong)) == 1
+
+
 def test_what_is_private_is_in_no_kept_answer(start: Starter) -> None:
     server = start()
     api = server.user("ada")

@@ -60,6 +60,7 @@ def create_app(config: Config, hub: Hub | None = None) -> FastAPI:
     describe(app)
     _add_error_handlers(app)
     app.state.xorbs = asyncio.Semaphore(1)
+    app.state.asked = {}  # lists of models that are being looked for
     app.state.logins = LoginGuard(config.login_rate)
     app.add_middleware(Shortcuts, routes=SHORTCUTS)
     app.add_middleware(RateLimit, limit=config.rate)

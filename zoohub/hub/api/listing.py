@@ -7,6 +7,7 @@ put before them for those who may see them. Datasets are few and are looked thro
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -48,10 +49,28 @@ async def listing(ask: Asked) -> Response:
     stamp = None if "authorization" in ask.request.headers else ask.hub.watch.stamp()
     key = (ask.base, ask.request.scope["path"], ask.request.scope["query_string"])
     known = answers.get(key, stamp) if stamp is not None else None
-    if known is None:
+    if known is None and stamp is None:
         known = _whole(ask, *await _models(ask, limit))
+    elif known is None:
+        known = await _shared(ask, (key, stamp), limit)
         answers.put(key, known, len(known[0]) + 1000, stamp)
     return _answer(*known)
+
+
+async def _shared(ask: Ask, key: object, limit: int) -> tuple[bytes, dict[str, str]]:
+    """The answer to a question that others may be asking at this moment, too: it is looked for once."""
+    asked: dict[object, asyncio.Task[Found]] = ask.request.app.state.asked
+    if key not in asked:
+
+        def end(task: asyncio.Task[Found]) -> None:
+            del asked[key]
+            if not task.cancelled():
+                task.exception()  # who is still there hears of it; nobody else needs to
+
+        asked[key] = asyncio.create_task(_models(ask, limit))
+        asked[key].add_done_callback(end)
+    # The search goes on for the others, should this one's client go away.
+    return _whole(ask, *await asyncio.shield(asked[key]))
 
 
 def _whole(ask: Ask, found: list[bytes], cursor: str | None) -> tuple[bytes, dict[str, str]]:
