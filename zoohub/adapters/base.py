@@ -323,7 +323,11 @@ class Model:
     def _plan(self, batch_size: int | Literal["auto"], total: int | None) -> Plan:
         from dataclasses import replace
 
-        plan = self.plan if total is None or total > 1 else replace(self.plan, workers=0)
+        plan = self.plan
+        if (
+            total is not None
+        ):  # the answers are given together, so none need come soon: all are sorted by length
+            plan = replace(plan, first=plan.window, workers=plan.workers if total > 1 else 0)
         if batch_size == "auto":
             return plan
         if not isinstance(batch_size, int) or batch_size < 1:

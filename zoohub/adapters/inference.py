@@ -16,22 +16,22 @@ from typing import Any
 from zoohub.adapters.results import Failed
 from zoohub.errors import InputError
 
-FIRST_WINDOW = 32
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How to batch.
 
     `items` is the most inputs in a batch; `budget` the most padded length of a batch (items x longest), None
-    where all inputs are of one size. `window` inputs are read ahead and sorted by length together. `workers`
-    threads read them; with 0 they are read in the calling thread.
+    where all inputs are of one size. `window` inputs are read ahead and sorted by length together; the first such
+    window has `first` of them, so that answers come soon. `workers` threads read them; with 0 they are read in the
+    calling thread.
     """
 
     items: int
     budget: int | None = None
     window: int = 1024
     workers: int = 0
+    first: int = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _read_ahead(
             return Failed(error.message, input=_name(item))
 
     source = iter(inputs)
-    size = min(FIRST_WINDOW, plan.window)
+    size = min(plan.first, plan.window)
     if not plan.workers:
         while items := list(islice(source, size)):
             yield [read(item) for item in items]

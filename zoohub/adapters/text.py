@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
     from zoohub.adapters.bundle import Bundle
 
-TOKENS = (
-    4096  # padded tokens a batch: enough to keep two to sixteen cores busy, small enough for their caches
-)
+TOKENS = 2048  # padded tokens a batch: enough to keep a few cores busy, and small enough for their caches
 
 
 class Texts(Model):
