@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from zoohub.errors import DataError, UsageError
-from zoohub.registry import ModelRecord, Registry
+from zoohub.registry import Evidence, ModelRecord, Registry
 from zoohub.selector import answer, trial
 from zoohub.selector.trial import Run, Trial, attempt, budget_seconds, extrapolate, parts
 
@@ -114,6 +114,20 @@ def test_nothing_to_try_and_nothing_to_tell_apart(tmp_path, reviews):
         alike.write_text("text,label\na,1\nb,1\nc,1\n")
         with pytest.raises(DataError, match="one class only"):
             attempt(found, alike, TASK, registry)
+
+
+def test_scores_of_features_are_not_taken_for_runs():
+    with Registry.open(catalog=False) as registry:
+        rows = [
+            Evidence("org/m", TASK, "data#1", name, 0.9, n_train=64, strategy="probe")
+            for name in ("probe accuracy", "H-score", "LogME")
+        ]
+        registry.add_evidence(rows)
+        assert trial._stored(registry, Trial("org/m", "probe"), "data#1", 64) is None
+        registry.add_evidence(
+            [Evidence("org/m", TASK, "data#1", "accuracy", 0.8, n_train=64, strategy="probe")]
+        )
+        assert trial._stored(registry, Trial("org/m", "probe"), "data#1", 64) == 0.8
 
 
 def test_a_model_to_be_used_as_it_is_is_tried_as_a_probe():

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from zoohub.errors import CapabilityError, DataError, UnsupportedModel, UsageError, WeightsError
 from zoohub.registry import Registry
 from zoohub.selector.advice import Answer
-from zoohub.selector.refine import present
+from zoohub.selector.refine import SCORES, present
 
 if TYPE_CHECKING:
     from zoohub.adapters.data import Examples
@@ -212,7 +212,8 @@ def _step(
 
 def _stored(registry: Registry, trial: Trial, dataset: str, size: int) -> float | None:
     for row in registry.evidence(model=trial.id):
-        if (row.dataset, row.n_train, row.strategy) == (dataset, size, trial.strategy):
+        same = (row.dataset, row.n_train, row.strategy) == (dataset, size, trial.strategy)
+        if same and row.metric not in SCORES:  # scores of features are no runs
             return row.value if row.higher_is_better else -row.value
     return None
 
