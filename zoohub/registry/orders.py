@@ -83,8 +83,8 @@ class _Walk:
         if self._after is None or self._after.value is not None:
             for low, high in self._spans(levels[0]):
                 yield from self._divided(levels, low, high, self.matches.sets)
-        unknown = self._having(self.matches.sets, _UNKNOWN[self._sort], list(self.matches.sets))
-        yield from self._of_value(None, unknown)
+        for _, unknown in self._sets_of([_UNKNOWN[self._sort]], self.matches.sets):
+            yield from self._of_value(None, unknown)
 
     def _spans(self, level: _Level) -> list[tuple[str, str]]:
         """The whole range of a level's tokens; likes, of which there are many, in parts."""
@@ -101,23 +101,23 @@ class _Walk:
     ) -> Iterator[Place]:
         """The matches of some segments that have a token of the first level between two bounds, in order."""
         level, finer = levels[0], levels[1:]
-        for token, numbers in self._tokens(low, high, list(within)):
-            if token == _UNKNOWN[self._sort] or self._is_passed(level, token):
-                continue
-            part = self._having(within, token, numbers)
+        tokens = [
+            token for token in self._tokens(low, high, list(within)) if not self._is_passed(level, token)
+        ]
+        for token, part in self._sets_of(tokens, within):
             size = sum(bits.bit_count() for bits in part.values())
             if finer and size > _FEW:
                 yield from self._divided(finer, *_bounds(token, finer[0]), part)
             elif size:
                 yield from self._read(part)
 
-    def _tokens(self, low: str, high: str, numbers: list[int]) -> list[tuple[str, list[int]]]:
-        """The tokens between two bounds, in order, each with the segments that have it."""
-        found: dict[str, list[int]] = {}
-        sql = f"SELECT token, segment FROM postings WHERE segment IN ({marks(numbers)}) AND token >= ? AND token < ?"  # noqa: S608  # marks
-        for token, number in self._connection.rows(sql, (*numbers, low, high)) if numbers else ():
-            found.setdefault(token, []).append(number)
-        return sorted(found.items(), reverse=not self._ascending)
+    def _tokens(self, low: str, high: str, numbers: list[int]) -> list[str]:
+        """The tokens between two bounds that some segments have, in order."""
+        if not numbers:
+            return []
+        sql = f"SELECT DISTINCT token FROM postings WHERE segment IN ({marks(numbers)}) AND token >= ? AND token < ?"  # noqa: S608  # marks
+        found = {token for (token,) in self._connection.rows(sql, (*numbers, low, high))}
+        return sorted(found - {_UNKNOWN[self._sort]}, reverse=not self._ascending)
 
     def _is_passed(self, level: _Level, token: str) -> bool:
         """Whether the values of a token come before the place that is gone on from."""
@@ -126,12 +126,18 @@ class _Walk:
         reached = level.token(self._after.value)
         return token < reached if self._ascending else token > reached
 
-    def _having(self, within: dict[int, int], token: str, numbers: list[int]) -> dict[int, int]:
-        """Those of some sets that have a token."""
-        sql = f"SELECT segment, slots FROM postings WHERE segment IN ({marks(numbers)}) AND token = ?"  # noqa: S608  # marks
-        rows = self._connection.rows(sql, (*numbers, token)) if numbers else ()
-        common = {number: within[number] & bitmap.unpack(bytes(packed)) for number, packed in rows}
-        return {number: bits for number, bits in sorted(common.items()) if bits}
+    def _sets_of(self, tokens: list[str], within: dict[int, int]) -> Iterator[tuple[str, dict[int, int]]]:
+        """Those of some sets that have each of the tokens; read for one token, then for two, four ... at a time."""
+        numbers, start, size = list(within), 0, 1
+        while start < len(tokens):
+            part = tokens[start : start + size]
+            sql = f"SELECT token, segment, slots FROM postings WHERE segment IN ({marks(numbers)}) AND token IN ({marks(part)})"  # noqa: S608, E501  # marks
+            found: dict[str, dict[int, int]] = {token: {} for token in part}
+            for token, number, packed in self._connection.rows(sql, (*numbers, *part)) if numbers else ():
+                if bits := within[number] & bitmap.unpack(bytes(packed)):
+                    found[token][number] = bits
+            yield from found.items()
+            start, size = start + size, min(size * 2, 32)
 
     def _read(self, sets: dict[int, int]) -> list[Place]:
         rows = at(self._connection, f"m.{self._sort}", list(_members(sets)))

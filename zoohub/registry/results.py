@@ -122,8 +122,8 @@ def _least_popular(connection: Connection, plan: Node, after: int | None) -> Ite
 
 def _by_relevance(connection: Connection, search: Search, size: int, state: dict[str, Anything]) -> Page:
     """First the models that have all words in their name, then the rest; both from the most popular on."""
-    named = All((search.plan, *(Has(f"={word}") for word in dict.fromkeys(search.words))))
-    rest = All((search.plan, Not(named)))
+    words = All(tuple(Has(f"={word}") for word in dict.fromkeys(search.words)))
+    named, rest = All((words, search.plan)), All((search.plan, Not(words)))
     stages: list[Iterator[int]] = []
     stage, slot, start = state.get("stage", 0), state.get("slot", -1), state.get("start", 0)
     if stage == 0:
