@@ -6,9 +6,9 @@ arithmetic too would be faster on processors made for it, and many times slower 
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
+from zoohub.adapters import hf
 from zoohub.errors import CapabilityError
 
 if TYPE_CHECKING:
@@ -45,14 +45,7 @@ def _linear_share(module: Any) -> float:
 
 
 def _quantize(module: Any) -> None:
-    talk = logging.getLogger(
-        "torch.utils._pytree"
-    )  # importing torchao makes it warn about torchao's own code
-    level = talk.level
-    talk.setLevel(logging.ERROR)
-    try:
+    with hf.quiet():
         from torchao.quantization import Int8WeightOnlyConfig, quantize_
 
         quantize_(module, Int8WeightOnlyConfig())
-    finally:
-        talk.setLevel(level)

@@ -131,6 +131,7 @@ class Job:
 def finetune(model: Model, given: Any, settings: Mapping[str, Any]) -> Model:
     """See `Model.finetune`."""
     chosen = Settings.of(settings)
+    stated = given
     given, base = for_task(model, given, chosen)
     if not base.strategies:
         raise CapabilityError(f"{type(base).__name__} models cannot be fine-tuned for {base.task}.")
@@ -151,7 +152,7 @@ def finetune(model: Model, given: Any, settings: Mapping[str, Any]) -> Model:
     if chosen.register:
         saving.register(output)
         remember.remember(
-            base.id, measured, remember.dataset_id(train.name, given), n_train=len(train),
+            base.id, measured, remember.dataset_id(train.name, stated), n_train=len(train),
             n_classes=len(labels) if base.task in CLASSIFIES else None, strategy=strategy,
         )  # fmt: skip
     return reopened(base, output, fit.model.task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -174,9 +175,13 @@ def first_line(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers' own talk and bars off the terminal; errors still come through."""
+    """Keep transformers' own talk and bars off the terminal, and what importing torchao makes torch say of torchao's
+    code; errors still come through."""
     from transformers.utils import logging as talk
 
+    trees = logging.getLogger("torch.utils._pytree")
+    trees_level = trees.level
+    trees.setLevel(logging.ERROR)
     level, bars = talk.get_verbosity(), talk.is_progress_bar_enabled()
     talk.set_verbosity_error()
     talk.disable_progress_bar()
@@ -185,6 +190,7 @@ def quiet() -> Iterator[None]:
             warnings.filterwarnings("ignore", module=r"transformers\.")
             yield
     finally:
+        trees.setLevel(trees_level)
         talk.set_verbosity(level)
         if bars:
             talk.enable_progress_bar()

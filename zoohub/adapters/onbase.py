@@ -104,9 +104,9 @@ def _labels(bundle: Bundle) -> tuple[str, ...]:
 
 
 def _merged(module: Any, bundle: Bundle) -> Any:
-    import peft
-
     with hf.quiet():
+        import peft
+
         try:
             adapted = peft.PeftModel.from_pretrained(module, str(bundle.folder), local_files_only=True)
             whole = adapted.merge_and_unload()

@@ -130,7 +130,9 @@ def _rows(model: Model, job: Job) -> Any:
 def _add_lora(model: Model, settings: Settings) -> None:
     """Low-rank layers beside all linear ones and 1 x 1 convolutions; the head is trained whole."""
     import torch
-    from peft import LoraConfig, get_peft_model
+
+    with hf.quiet():
+        from peft import LoraConfig, get_peft_model
     from transformers.pytorch_utils import Conv1D
 
     names = {module: name for name, module in model.module.named_modules()}
