@@ -369,8 +369,10 @@ def by_length(lengths: Sequence[int], size: int, seed: int) -> Any:
             places = list(range(len(lengths)))
             draws.shuffle(places)
             batches = []
-            for start in range(0, len(places), 50 * size):
-                window = sorted(places[start : start + 50 * size], key=lambda place: -lengths[place])
+            # At least four windows, since classes may differ in length and a batch should hold several of them.
+            reach = size * min(50, max(1, len(places) // (4 * size)))
+            for start in range(0, len(places), reach):
+                window = sorted(places[start : start + reach], key=lambda place: -lengths[place])
                 batches += [window[i : i + size] for i in range(0, len(window), size)]
             full, rest = [b for b in batches if len(b) == size], [b for b in batches if len(b) < size]
             draws.shuffle(full)
