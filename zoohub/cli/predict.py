@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,9 @@ _Command = Callable[..., Any]
 def _loading(command: _Command) -> _Command:
     """The options of every command that loads a model."""
     for option in (
-        click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16 or fp16."),
+        click.option(
+            "--precision", default="auto", show_default=True, help="auto, fp32, bf16, fp16 or int8."
+        ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps ..."),
         click.option("--task", help="The task, where it is not the model's own; English or Chinese."),
     ):
@@ -57,6 +60,8 @@ def _pairs(given: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _load(model: str, task: str | None, device: str, precision: str) -> Any:
+    # Threads that wait without spinning: beside other work, spinning ones cost up to ten times the time.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from zoohub.adapters import load
 
     return load(model, task=task, device=device, precision=precision)
