@@ -85,6 +85,8 @@ def test_what_nobody_knows_is_named_with_what_is_near(filled: Path) -> None:
     assert "org/resnet" in zoo("show", "org/resnt", code=2).stderr
     assert "7B" in zoo("search", "--min-params", "many", code=2).stderr
     assert "No model matches" in zoo("search", "nothingofthatkind").stderr
+    said = zoo("search", "--max-params", "1").stderr  # what states no number is told of, not just missed
+    assert "would without the limit on parameters" in said
 
 
 def test_show(filled: Path) -> None:

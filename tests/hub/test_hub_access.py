@@ -9,7 +9,7 @@ import time
 from urllib.parse import urlencode
 
 import pytest
-from conftest import Answer, Server, Starter
+from hubserving import Answer, Server, Starter
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 from sqlalchemy import select

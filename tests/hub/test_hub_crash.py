@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from hubserving import ROOT
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from zoohub.hub.config import Config

@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Starter, run_client
+from hubserving import ROOT, Starter, run_client
 
 DEPLOY = ROOT / "docs" / "deploy"
 INSTRUCTIONS = {"FROM", "RUN", "USER", "ENV", "VOLUME", "EXPOSE", "HEALTHCHECK", "CMD"}

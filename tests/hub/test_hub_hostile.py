@@ -9,7 +9,7 @@ import threading
 from urllib.parse import quote, urlencode
 
 import pytest
-from conftest import Server, Starter
+from hubserving import Server, Starter
 from huggingface_hub import CommitOperationAdd
 
 from zoohub.hub import names

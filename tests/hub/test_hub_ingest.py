@@ -7,7 +7,7 @@ import pickle
 import struct
 
 import pytest
-from conftest import Starter
+from hubserving import Starter
 from huggingface_hub import CommitOperationAdd
 from huggingface_hub.errors import HfHubHTTPError
 

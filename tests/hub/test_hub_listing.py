@@ -10,7 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from conftest import ROOT, Server, Starter
+from hubserving import ROOT, Server, Starter
 from huggingface_hub import CommitOperationAdd
 
 from zoohub.hub.kept import Kept, Watch

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Server, Starter, run_client
+from hubserving import Server, Starter, run_client
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from zoohub.errors import ZooError

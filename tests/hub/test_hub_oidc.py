@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from conftest import Answer, Server, Starter
+from hubserving import Answer, Server, Starter
 
 pytest.importorskip("authlib")
 from joserfc import jwt

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import Starter
+from hubserving import Starter
 
 from zoohub.hub.transfer import export_repo, import_model
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import Server
+from hubserving import Server
 from huggingface_hub import CommitOperationAdd
 
 from zoohub.registry import BaseModel, ModelRecord

@@ -11,7 +11,7 @@ from zoohub.cli import policing
 from zoohub.cli.output import emit, format_option, human_bytes, human_count
 
 if TYPE_CHECKING:
-    from zoohub.registry import ModelRecord
+    from zoohub.registry import ModelRecord, Query, Registry
 
 _COLUMNS = ("id", "task", "license", "commercial", "parameters", "downloads", "likes", "updated")
 _FACETS = (
@@ -108,9 +108,23 @@ def search(text: tuple[str, ...], count_by: str | None, format: str, **options: 
         )
         shown = emit(rows, (*_COLUMNS[:3], "verdict", *_COLUMNS[3:]) if judge else _COLUMNS, format)
         if not shown:
-            click.echo("No model matches.", err=True)
+            click.echo("No model matches." + _left_out(registry, query), err=True)
         elif results.cursor and format == "table":
             click.echo(f"More: add --cursor {results.cursor}", err=True)
+
+
+def _left_out(registry: Registry, query: Query) -> str:
+    """How many models a limit on parameters leaves out because nobody stated theirs."""
+    from dataclasses import replace
+
+    if query.min_params is None and query.max_params is None:
+        return ""
+    count = registry.count(replace(query, min_params=None, max_params=None))
+    return (
+        f" {count:,} would without the limit on parameters; what does not state them is left out."
+        if count
+        else ""
+    )
 
 
 def _query(text: str, options: dict[str, Any]) -> Any:

@@ -150,6 +150,6 @@ if __name__ == "__main__":
     for number in (
         signal.SIGINT,
         signal.SIGTERM,
-    ):  # which reach the whole group; the server says when this ends
+    ):  # they reach the whole group; the server says when this ends
         signal.signal(number, signal.SIG_IGN)
     serve(sys.argv[1], sys.stdin.buffer, sys.stdout.buffer)

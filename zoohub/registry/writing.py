@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,7 +26,9 @@ from zoohub.registry.license_facts import LicenseRow, license_row
 from zoohub.registry.records import UNKNOWN, ModelRecord
 from zoohub.registry.tokens import VERSION
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a search loads this module, and should not load those
+    from concurrent.futures import Future
+
     from zoohub.registry.helpers import Helpers
 
 BATCH = 5000
@@ -85,7 +86,7 @@ class _Crew(ExitStack):
     def call(self) -> Helpers:
         """The helpers, started where they are not."""
         if self.helpers is None:
-            from zoohub.registry.helpers import Helpers  # needs modules that a search should not load
+            from zoohub.registry.helpers import Helpers
 
             self.helpers = self.enter_context(Helpers())
         return self.helpers

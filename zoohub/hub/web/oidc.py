@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from zoohub.hub.errors import NotFound, Refusal, Unauthorized
-from zoohub.hub.oidc import LIFE, user_of
+from zoohub.hub.oidc import LIFE, Provider, user_of
 from zoohub.hub.web.account import inside, start_session
 from zoohub.hub.web.render import View
 
@@ -18,9 +18,7 @@ router = APIRouter(include_in_schema=False)
 def leave(request: Request) -> Response:
     """Send the browser to the provider."""
     view = View(request)
-    provider = view.hub.oidc
-    if provider is None:
-        raise NotFound("This hub has no other login")
+    provider = _provider(view)
     url, kept = provider.start(_back(view))
     answer = RedirectResponse(url, 303)
     value = view.hub.signer.sign("oidc", kept | {"next": inside(request.query_params.get("next"))}, LIFE)
@@ -35,9 +33,7 @@ def leave(request: Request) -> Response:
 def come_back(request: Request) -> Response:
     """Log in whom the provider sends back to the browser that left from here."""
     view = View(request)
-    provider = view.hub.oidc
-    if provider is None:
-        raise NotFound("This hub has no other login")
+    provider = _provider(view)
     address = request.client.host if request.client else None
     try:
         kept = view.hub.signer.read("oidc", request.cookies.get(COOKIE, ""))
@@ -54,6 +50,12 @@ def come_back(request: Request) -> Response:
     answer = start_session(view, user_id, inside(kept["next"]))
     answer.delete_cookie(COOKIE, path=view.root + "/login")
     return answer
+
+
+def _provider(view: View) -> Provider:
+    if view.hub.oidc is None:
+        raise NotFound("This hub has no other login")
+    return view.hub.oidc
 
 
 def _back(view: View) -> str:
