@@ -24,6 +24,7 @@ from huggingface_hub import HfApi
 
 from zoohub.hub.app import create_app
 from zoohub.hub.config import Config
+from zoohub.hub.protocol import HubProtocol
 from zoohub.hub.service import Hub
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,7 +125,8 @@ def start_server(folder: Path, **settings: Any) -> tuple[Server, Callable[[], No
     folder.mkdir(parents=True, exist_ok=True)
     config = Config.load(data=str(folder / "hub"), port=0, disk_reserve=0, **settings)
     hub = Hub(config)
-    running = _Uvicorn(uvicorn.Config(create_app(config, hub), port=0, log_config=None, access_log=False))
+    app = create_app(config, hub)
+    running = _Uvicorn(uvicorn.Config(app, port=0, log_config=None, access_log=False, http=HubProtocol))
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 30

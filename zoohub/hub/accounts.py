@@ -246,6 +246,14 @@ class Accounts:
             if not connection.execute(delete(tokens).where(*where)).rowcount:
                 raise NotFound("No such token")
 
+    def known(self, header: str, stamp: int | None) -> Actor | None:
+        """Who an `Authorization` header names, if that is known without asking the database; None if not."""
+        if not header:
+            return NOBODY
+        scheme, _, token = header.partition(" ")
+        found = self._kept.get(token_digest(token.strip()), stamp) if scheme.lower() == "bearer" else None
+        return found[0] if found is not None and (found[1] is None or time.time() < found[1]) else None
+
     def actor(self, token: str) -> Actor:
         """Who a token belongs to.
 

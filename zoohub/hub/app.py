@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 
 import zoohub
 from zoohub.errors import ZooError
-from zoohub.hub.api import discussions, files, lfs, listing, people, push, repos, xet
+from zoohub.hub.api import discussions, downloads, files, lfs, listing, people, push, repos, xet
 from zoohub.hub.config import Config
 from zoohub.hub.errors import Refusal
 from zoohub.hub.limits import LoginGuard, RateLimit
@@ -38,7 +38,7 @@ DISK_FULL = "The hub's disk is full. Try again when its administrator has made r
 SHORTCUTS = [
     ("GET", "/api/models", listing.listing),
     *[
-        ("GET|HEAD", f"{prefix}/{name}/resolve/{{rev}}/{{path:path}}", files.resolve)
+        ("GET|HEAD", f"{prefix}/{name}/resolve/{{rev}}/{{path:path}}", downloads.resolve)
         for prefix in ("/datasets", "")
         for name in ("{ns}/{name}", "{name}")
     ],
@@ -119,7 +119,7 @@ def _add_routes(app: FastAPI) -> None:
         ):
             app.include_router(part, prefix=f"/api/{plural}", tags=[plural])
     for prefix in ("/datasets", ""):
-        app.include_router(files.resolve_router, prefix=prefix, tags=["download"])
+        app.include_router(downloads.resolve_router, prefix=prefix, tags=["download"])
         app.include_router(lfs.router, prefix=prefix, tags=["upload"])
     # Pages come last: the page of a model is any path of one or two parts.
     for pages in (

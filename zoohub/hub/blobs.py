@@ -101,6 +101,11 @@ class Blobs:
         row = connection.execute(select(blobs.c.size, blobs.c.recipe).where(blobs.c.sha256 == sha256)).first()
         return None if row is None else _blob(sha256, row.size, row.recipe)
 
+    def several(self, connection: Connection, digests: Sequence[str]) -> dict[str, Blob]:
+        """The blobs of those SHA-256s that the store has; at most 500 are asked for."""
+        query = select(blobs.c.sha256, blobs.c.size, blobs.c.recipe).where(blobs.c.sha256.in_(digests))
+        return {row.sha256: _blob(*row) for row in connection.execute(query)}
+
     def known(self, connection: Connection, digests: Sequence[str]) -> dict[str, int]:
         """Which of `digests` the store has, with their sizes."""
         found: dict[str, int] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
+from collections.abc import Iterable
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -56,13 +57,18 @@ class Kept(Generic[T]):
 
     def put(self, key: object, value: T, size: int, stamp: int | None) -> None:
         """Keep a value that was found in the state of `stamp`; the oldest ones make room."""
+        self.put_all([(key, value, size)], stamp)
+
+    def put_all(self, found: Iterable[tuple[object, T, int]], stamp: int | None) -> None:
+        """Keep several values: `(key, value, size)`; see `put`."""
         if stamp is None or stamp != self._watch.stamp():
             return
         with self._lock:
             if stamp != self._stamp:
                 self._values.clear()
                 self._size, self._stamp = 0, stamp
-            self._size += size - self._values.pop(key, (value, 0))[1]
-            self._values[key] = (value, size)
+            for key, value, size in found:
+                self._size += size - self._values.pop(key, (value, 0))[1]
+                self._values[key] = (value, size)
             while self._size > self._room:
                 self._size -= self._values.popitem(last=False)[1][1]

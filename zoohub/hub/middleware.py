@@ -102,15 +102,18 @@ class Observe:
         self.metrics.sent.inc(sent)
         state = scope["state"]
         client = scope.get("client")
+        if not access_log.isEnabledFor(logging.INFO):
+            return
         # The query is left out: it may hold what is nobody's business.
-        access_log.info(
-            "request",
-            extra={"facts": {
-                "method": scope["method"], "path": _redacted(scope["path"]), "status": status, "bytes": sent,
-                "ms": round(seconds * 1000, 2), "id": state.get("request_id"), "user": state.get("actor"),
-                "client": client[0] if client else None,
-            }},
-        )  # fmt: skip
+        facts = {
+            "method": scope["method"], "path": _redacted(scope["path"]), "status": status, "bytes": sent,
+            "ms": round(seconds * 1000, 2), "id": state.get("request_id"), "user": state.get("actor"),
+            "client": client[0] if client else None,
+        }  # fmt: skip
+        # `info` would look for the line of code that calls it, which takes longer than all the rest.
+        line = logging.LogRecord(access_log.name, logging.INFO, __file__, 0, "request", None, None)
+        line.facts = facts
+        access_log.handle(line)
 
 
 def _redacted(path: str) -> str:

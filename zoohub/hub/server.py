@@ -29,6 +29,8 @@ def serve(config: Config, say: Callable[[str], None]) -> None:
     """
     import uvicorn
 
+    from zoohub.hub.protocol import HubProtocol
+
     if config.workers > 1 and is_sqlite(config.database_url):
         raise UsageError(
             "Several workers need PostgreSQL.",
@@ -49,7 +51,7 @@ def serve(config: Config, say: Callable[[str], None]) -> None:
         host=config.host, port=config.port, workers=config.workers if config.workers > 1 else None,
         access_log=False, log_level="warning", timeout_graceful_shutdown=30, timeout_keep_alive=65,
         forwarded_allow_ips=config.trusted_proxies, server_header=False, root_path=config.root_path,
-        h11_max_incomplete_event_size=64 << 10, backlog=2048,
+        http=HubProtocol, backlog=2048,
     )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ TAG_TYPES = {
     "dataset": "dataset", "other": "tag",
 }  # fmt: skip
 MAX_TAGS = 1000
+Headers = tuple[tuple[bytes, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,14 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A file of a repository at a revision."""
+    """A file of a repository at a revision, and the headers that a plain request for it is answered with."""
 
     repo: Repo
     commit: Commit
+    path: str
     entry: Entry
     blob: Blob
+    headers: Headers
 
 
 class Hub:

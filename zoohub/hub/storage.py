@@ -23,6 +23,9 @@ class Storage(Protocol):
     def read(self, key: str, start: int, end: int) -> bytes:
         """The bytes [start, end) of an object. Raises FileNotFoundError."""
 
+    def read_now(self, key: str, start: int, end: int) -> bytes | None:
+        """The same, without waiting: None where it is not in memory, or not there."""
+
     def size(self, key: str) -> int | None:
         """The size of an object in bytes; None where there is none."""
 
@@ -37,7 +40,7 @@ class FolderStorage:
     """A folder of this machine. Writing is temp file, fsync, rename, fsync of the folder."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self._prefix = root, f"{root}{os.sep}"
         root.mkdir(parents=True, exist_ok=True)
 
     def path(self, key: str) -> Path:
@@ -60,6 +63,21 @@ class FolderStorage:
             return os.pread(descriptor, end - start, start)
         finally:
             os.close(descriptor)
+
+    def read_now(self, key: str, start: int, end: int) -> bytes | None:
+        """See `Storage.read_now`. Only Linux tells what its page cache holds."""
+        if not hasattr(os, "RWF_NOWAIT"):
+            return None
+        found = bytearray(end - start)
+        try:
+            descriptor = os.open(f"{self._prefix}{key}", os.O_RDONLY)
+            try:
+                count = os.preadv(descriptor, [found], start, os.RWF_NOWAIT)
+            finally:
+                os.close(descriptor)
+        except OSError:  # also where the file system cannot tell
+            return None
+        return bytes(found) if count == end - start else None
 
     def size(self, key: str) -> int | None:
         """See `Storage.size`."""
@@ -105,6 +123,10 @@ class ObjectStorage:
     def read(self, key: str, start: int, end: int) -> bytes:
         """See `Storage.read`."""
         return bytes(self.fs.cat_file(self._at(key), start=start, end=end)) if end > start else b""
+
+    def read_now(self, key: str, start: int, end: int) -> bytes | None:
+        """See `Storage.read_now`: nothing is at hand."""
+        return None
 
     def size(self, key: str) -> int | None:
         """See `Storage.size`."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy import Connection
 
 from zoohub.hub.api.base import (
@@ -21,25 +18,11 @@ from zoohub.hub.api.base import (
     on_repo,
     run,
     split_revision,
-    stream,
 )
-from zoohub.hub.blobs import Blob, Piece
 from zoohub.hub.errors import BadRequest, EntryNotFound
 from zoohub.hub.modelfacts import iso
 from zoohub.hub.repos import HEADS, PULLS, TAGS, Commit, Repo
-from zoohub.hub.service import Place
 from zoohub.hub.trees import Entry, Trees, lfs_pointer
-
-# One read of one of these counts as a download of the model.
-COUNTED = frozenset({"config.json", "model_index.json", "adapter_config.json", "params.json"})
-INLINE = 1 << 20
-PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
-MEDIA = {
-    ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif",
-    ".webp": "image/webp",
-    ".md": "text/plain; charset=utf-8", ".txt": "text/plain; charset=utf-8",
-    ".json": "text/plain; charset=utf-8",
-}  # fmt: skip
 
 
 def find_repo(ask: Ask, connection: Connection, *, read: bool = False) -> Repo:
@@ -152,79 +135,6 @@ def auth_check(ask: Asked) -> dict[str, bool]:
     return {"ok": True}
 
 
-# Downloads: `/{repo}/resolve/{revision}/{path}`.
-resolve_router = APIRouter()
-
-
-@on_repo(resolve_router, "GET|HEAD", "/resolve/{rev}/{path:path}")
-async def resolve(ask: Asked) -> Response:
-    """Download a file."""
-    return await run(_resolve, ask)
-
-
-def _resolve(ask: Ask) -> Response:
-    revision, path = split_revision(ask.parts["rev"], ask.parts["path"])
-    hub, key = ask.hub, (ask.type, ask.name, revision, path)
-    stamp = None if hub.mirror.asks else hub.watch.stamp()
-    place = hub.places.get(key, stamp)
-    if place is not None and hub.repos.can_see(ask.actor, place.repo):
-        return _delivered(ask, path, place)
-    ask.refresh(revision)
-    with hub.db.read() as connection:
-        repo, commit = _head(ask, connection, revision, stamp)
-        if repo.moved:
-            return moved(ask, repo)
-        entry = Trees(hub.db, connection).find(commit.tree, path)
-        if entry is None or entry.folder:
-            raise EntryNotFound(commit.oid)
-        if repo.mirror:
-            blob = hub.mirror.blob(connection, repo, entry)
-        else:
-            blob = hub.blobs.get(entry.sha256 or "", connection)
-    if blob is not None:
-        place = Place(repo, commit, entry, blob)
-        if not (repo.gated or repo.blocked):  # who may read those is asked each time
-            hub.places.put(key, place, 1000 + len(path) + 200 * len(blob.pieces), stamp)
-        return _delivered(ask, path, place)
-    if not repo.mirror:
-        raise EntryNotFound(commit.oid)
-    _count(ask, repo, path)
-    return _pass_through(ask, repo, commit, path, entry)
-
-
-def _head(ask: Ask, connection: Connection, revision: str, stamp: int | None) -> tuple[Repo, Commit]:
-    """The repository that is asked for, which the caller may read, and its commit."""
-    hub, key = ask.hub, (ask.type, ask.name, revision)
-    known = hub.heads.get(key, stamp)
-    if known is not None and hub.repos.can_see(ask.actor, known[0]):
-        return known
-    repo = replace(find_repo(ask, connection, read=True), record=None)  # which may be large
-    commit = hub.repos.resolve(connection, repo, revision)
-    if not (repo.gated or repo.blocked):  # who may read those is asked each time
-        hub.heads.put(key, (repo, commit), 2000 + len(commit.message), stamp)
-    return repo, commit
-
-
-def _delivered(ask: Ask, path: str, place: Place) -> Response:
-    _count(ask, place.repo, path)
-    return serve(ask, place.blob, place.commit, place.entry)
-
-
-def _count(ask: Ask, repo: Repo, path: str) -> None:
-    if ask.request.method == "GET" and path in COUNTED:
-        ask.hub.count_download(repo.id)
-
-
-def _pass_through(ask: Ask, repo: Repo, commit: Commit, path: str, entry: Entry) -> Response:
-    """A mirrored file that is not here yet: sent on while it is fetched."""
-    headers = file_headers(commit, entry) | {"Content-Length": str(entry.size)}
-    if ask.request.method == "HEAD":
-        return Response(headers=headers, media_type=media_type(entry.name))
-    chunks = ask.hub.mirror.fetch(repo, commit, path, entry)
-    first = next(chunks, b"")  # an upstream that does not answer is an error before anything was sent
-    return StreamingResponse(itertools.chain([first], chunks), 200, headers, media_type(entry.name))
-
-
 def moved(ask: Ask, repo: Repo) -> Response:
     """Send the client from a repository's old id to the new one."""
     path = ask.request.scope["path"].replace("\ue000", "%2F")
@@ -311,78 +221,3 @@ def _refs(rows: list[Any], prefix: str) -> list[dict[str, str]]:
         for row in rows
         if row.name.startswith(prefix)
     ]
-
-
-def file_headers(commit: Commit, entry: Entry) -> dict[str, str]:
-    """The headers of a file, which the Hugging Face client reads before it downloads."""
-    etag = entry.sha256 if entry.lfs else entry.oid
-    name = entry.name.encode("ascii", "replace").decode().replace('"', "'").replace("\\", "_")
-    return {
-        "ETag": f'"{etag}"', "X-Repo-Commit": commit.oid, "Accept-Ranges": "bytes",
-        "X-Linked-Size": str(entry.size), "X-Linked-ETag": f'"{etag}"',
-        "Content-Disposition": f'{"inline" if name.endswith(PICTURES) else "attachment"}; filename="{name}"',
-        # What people upload is never run as a page of this site.
-        "Content-Security-Policy": "default-src 'none'; sandbox", "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "private, max-age=0, must-revalidate",
-    }  # fmt: skip
-
-
-def media_type(name: str) -> str:
-    """What a file is sent as: pictures as such for cards, text as plain text, all else as bytes."""
-    suffix = "." + name.rsplit(".", 1)[-1].lower()
-    return MEDIA.get(suffix, "application/octet-stream")
-
-
-def serve(ask: Ask, blob: Blob, commit: Commit, entry: Entry) -> Response:
-    """A file as an answer: whole, a range, or headers only."""
-    headers, media = file_headers(commit, entry), media_type(entry.name)
-    etag = headers["ETag"]
-    if ask.request.headers.get("if-none-match") == etag:
-        return Response(status_code=304, headers=headers)
-    span = byte_range(ask.request.headers.get("range"), blob.size)
-    if ask.request.headers.get("if-range") not in (None, etag):
-        span = (0, blob.size, False)
-    start, end, partial = span
-    if start < 0:
-        return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{blob.size}"})
-    if partial:
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{blob.size}"
-    headers["Content-Length"] = str(end - start)
-    status = 206 if partial else 200
-    if ask.request.method == "HEAD":
-        return Response(status_code=status, headers=headers, media_type=media)
-    if end - start <= INLINE:
-        return Response(ask.hub.blobs.read(blob, start, end), status, headers, media)
-    return StreamingResponse(stream(_pieces(blob, start, end), _reader(ask)), status, headers, media)
-
-
-def _pieces(blob: Blob, start: int, end: int) -> Iterator[Piece]:
-    return blob.cut(start, end)
-
-
-def _reader(ask: Ask) -> Any:
-    storage = ask.hub.storage
-
-    def read(piece: Piece) -> bytes:
-        data = storage.read(piece.key, piece.start, piece.end)
-        if len(data) != piece.end - piece.start:
-            raise OSError(f"{piece.key} is shorter than its row says")
-        return data
-
-    return read
-
-
-def byte_range(header: str | None, size: int) -> tuple[int, int, bool]:
-    """`(start, end, partial)` of a Range header; start -1: not satisfiable. Several ranges count as none."""
-    if not header or not header.startswith("bytes=") or "," in header:
-        return 0, size, False
-    first, dash, last = header[6:].strip().partition("-")
-    if not dash or (first and not first.isdigit()) or (last and not last.isdigit()) or not (first or last):
-        return 0, size, False
-    if not first:
-        start, end = max(size - int(last), 0), size
-        return (start, end, True) if int(last) and size else (-1, -1, False)
-    start, end = int(first), min(int(last) + 1, size) if last else size
-    if start >= size:
-        return -1, -1, False
-    return (start, end, True) if end > start else (0, size, False)
