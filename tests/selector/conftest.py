@@ -17,7 +17,7 @@ def registry(tmp_path):
     with Registry.open(f"sqlite:///{tmp_path / 'registry.db'}", catalog=False) as opened:
         opened.add(
             [
-                record("org/good", parameters=90_000_000, languages=("en",)),
+                record("org/good", parameters=90_000_000, languages=("de",)),
                 record("org/fair", parameters=20_000_000, license="cc-by-nc-4.0"),
                 record("org/weak", parameters=5_000_000),
                 record("org/unseen", parameters=85_000_000),

@@ -43,7 +43,7 @@ def test_filters_are_hard(registry, evidence):
     found = answer(TASK, 900, classes=5, license="commercial", registry=registry)
     assert "org/fair" not in {item.id for item in found.recommendations}
     assert found.removed["license commercial"] == 1
-    only = answer(TASK, 900, classes=5, language="en", registry=registry)
+    only = answer(TASK, 900, classes=5, language="de", registry=registry)
     assert [item.id for item in only.recommendations] == ["org/good"]
 
 

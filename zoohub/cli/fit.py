@@ -74,7 +74,7 @@ def fit(
     else:
         with Registry.open() as registry:
             record = registry.get(model)
-    shape = footprint.shape(record, folder, facts.parameters().get(record.id))
+    shape = footprint.shape(record, folder, facts.size(record))
     if shape is None:
         raise SelectorError(
             f"The size of {model} is not known.", f"Pull it, then name the folder: zoo pull {model}"

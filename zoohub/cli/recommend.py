@@ -37,14 +37,20 @@ WIDE = 1000  # candidates among which those on this machine are looked for
 
 @click.command()
 @click.option("--task", required=True, help="Task: an id, a name or an alias, in English or Chinese.")
-@click.option("--samples", type=int, help="Labeled samples at hand; none: the model is used as it is.")
+@click.option(
+    "--samples",
+    type=int,
+    help="Labeled samples at hand; 0: the model is used as it is. Where a task must be learned, 1000 are assumed.",
+)
 @click.option("--classes", type=int, help="Classes to tell apart.")
 @click.option("--language", help="Language code of the data; models must state it.")
 @click.option(
     "--domain", help="Domain of the data, as in zoo evidence list: natural/animals, single/sentiment ..."
 )
 @click.option("--license", help="License id, or the group commercial or permissive.")
-@click.option("--memory", help="Memory that the work must fit into: 8GB, 16GiB.")
+@click.option(
+    "--memory", help="Memory that the work must fit into: 8GB, 16GiB (default: what this machine has)."
+)
 @click.option(
     "--precision",
     type=click.Choice(["fp32", "bf16", "fp16", "int8", "int4"]),
@@ -226,7 +232,7 @@ def _row(item: Recommendation) -> dict[str, Any]:
         "rank": item.rank,
         "id": item.id,
         "tie": "*" if item.tied else "",
-        "p_best": f"{item.best:.0%}",
+        "p_best": _chance(item.best) if item.score is not None else None,
         "score": None if item.score is None else f"{abs(item.score):.3g}",
         "80%": interval,
         "regret": None if item.regret is None else f"{item.regret:.2g}",
@@ -239,6 +245,10 @@ def _row(item: Recommendation) -> dict[str, Any]:
         "commercial": item.commercial,
         "results": item.records,
     }
+
+
+def _chance(share: float) -> str:
+    return "<1%" if share < 0.005 else f"{share:.0%}"
 
 
 def _interval(low: float, high: float) -> str:

@@ -3,27 +3,38 @@ registry alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from zoohub import tasks
 from zoohub.cards import licenses
-from zoohub.errors import UsageError
+from zoohub.errors import SelectorError, UsageError
 from zoohub.registry import Evidence, ModelRecord, Registry
-from zoohub.selector import candidates, facts, footprint, relevance, store, strategy
+from zoohub.selector import candidates, facts, footprint, relevance, store, telling
 from zoohub.selector.board import Board, Context, seed_noise
+from zoohub.selector.candidates import Wanted
 from zoohub.selector.footprint import Footprint
 from zoohub.selector.forecast import Forecast, forecast
+from zoohub.selector.hardware import machine
+from zoohub.selector.purpose import topic
 from zoohub.selector.ranking import Ranking, mixed, own_levels, rank
-from zoohub.selector.strategy import Strategy
+from zoohub.selector.strategy import STRATEGIES, Strategy, learns_classes
 from zoohub.selector.traits import Traits
 
 PROMISING = 250  # models with evidence that are looked up in the registry, the best first
-CROWD = 6  # models that make a comparison
+CROWD = 6  # models that make a comparison; where there is none, FEWEST do
+FEWEST = 3
 RELATIVES = 500  # models of the board that take part in the ranking
+SPARED = 0.02  # of a score in 0..1 that a smaller model may cost at most, however large the noise
+ASSUMED = 1000  # samples of a task that must be learned, where nobody said how many
+# the task of models that take classes of the user's own without training
+ZERO_SHOT = {
+    "text-classification": "zero-shot-classification",
+    "image-classification": "zero-shot-image-classification",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +106,9 @@ def answer(
 ) -> Answer:
     """Rank the registry's models for a task and say how sure that is.
 
-    `here` names models that are candidates however little is known of them, as those on this machine.
+    `here` names models that are candidates however little is known of them, as those on this machine. Where a task
+    must be learned and `samples` is None, ASSUMED samples are assumed, and the sentence says so; 0 asks for models
+    to use as they are. Where `memory` is None, models known to exceed this machine's are left out.
 
     Raises:
         UsageError: options that contradict one another; UnknownTask, UnknownLicense: a word that nobody
@@ -103,27 +116,32 @@ def answer(
         SelectorError: no model passes the filters.
     """
     known = tasks.resolve(task).id
-    _check(samples, classes, limit, strategy)
-    plan = _plan(known, samples, classes, strategy, None)
-    wanted = candidates.Wanted(
+    _check(known, samples, classes, limit, strategy)
+    assumed = samples is None and strategy != "zero-shot" and learns_classes(known)
+    if license and license not in ("commercial", "permissive"):
+        licenses.resolve(license)
+    wanted = Wanted(
         known,
+        ASSUMED if assumed else samples,
+        classes,
+        strategy,
         license,
         language,
         footprint.parse_memory(memory) if memory is not None else None,
+        machine().training_memory,
         precision,
-        plan.name,
         max_params,
+        topic(task),
     )
-    if license and license not in ("commercial", "permissive"):
-        licenses.resolve(license)
-    target = Context("", known, None, samples, classes, language, domain, plan.name)
     if registry is None:
         with Registry.open() as opened:
-            return _answer(opened, wanted, target, strategy, limit, here)
-    return _answer(registry, wanted, target, strategy, limit, here)
+            found = _answer(opened, wanted, domain, limit, here)
+    else:
+        found = _answer(registry, wanted, domain, limit, here)
+    return replace(found, sentence=telling.assuming(ASSUMED, found.sentence)) if assumed else found
 
 
-def _check(samples: int | None, classes: int | None, limit: int, named: str | None) -> None:
+def _check(task: str, samples: int | None, classes: int | None, limit: int, named: str | None) -> None:
     if samples is not None and samples < 0:
         raise UsageError(f"{samples} samples are impossible.")
     if samples == 1:
@@ -140,33 +158,39 @@ def _check(samples: int | None, classes: int | None, limit: int, named: str | No
         )
     if limit < 1:
         raise UsageError("A limit below 1 shows nothing.")
-    if named and named not in strategy.STRATEGIES:
-        raise UsageError(f"{named!r} is no strategy.", f"There are: {', '.join(strategy.STRATEGIES)}")
-    if named and named != "zero-shot" and not samples:
+    if named and named not in STRATEGIES:
+        raise UsageError(f"{named!r} is no strategy.", f"There are: {', '.join(STRATEGIES)}")
+    if named and named != "zero-shot" and not samples and (samples == 0 or not learns_classes(task)):
         raise UsageError(f"Strategy {named} needs samples to train on.", "Add --samples N, or use zero-shot.")
 
 
-def _plan(
-    task: str, samples: int | None, classes: int | None, named: str | None, size: int | None
-) -> Strategy:
-    chosen = strategy.choose(task, samples, classes, size)
-    return chosen if named in (None, chosen.name) else Strategy(str(named), "as asked", chosen.settings)
-
-
 def _answer(
-    registry: Registry,
-    wanted: candidates.Wanted,
-    target: Context,
-    named: str | None,
-    limit: int,
-    here: Sequence[str],
+    registry: Registry, wanted: Wanted, domain: str | None, limit: int, here: Sequence[str]
 ) -> Answer:
+    """The answer; where classes are to be told apart untrained, by models that take them as words, if there are
+    any."""
+    other = ZERO_SHOT.get(wanted.task) if wanted.as_it_is and not wanted.topic else None
+    if other is not None:
+        try:
+            found = _ranked(registry, replace(wanted, task=other), domain, limit, here)
+        except SelectorError:
+            pass  # what was asked for is told of, not what was tried instead
+        else:
+            return replace(found, sentence=telling.untrained(other, found.sentence))
+    return _ranked(registry, wanted, domain, limit, here)
+
+
+def _ranked(
+    registry: Registry, wanted: Wanted, domain: str | None, limit: int, here: Sequence[str]
+) -> Answer:
+    plan = wanted.plan().name
+    target = Context("", wanted.task, None, wanted.samples, wanted.classes, wanted.language, domain, plan)
     evidence = store.gather(registry, wanted.task)
     board = _board(evidence)
     weights = relevance.weights(board.contexts, target) if board.contexts else np.zeros(0)
     found = candidates.gather(registry, wanted, _promising(board, weights), here)
     names = list(found.records)
-    if claims := [row for record in found.records.values() for row in store.of_card(record, wanted.task)]:
+    if claims := _claims(found.records.values(), wanted.task, evidence):
         evidence = [*evidence, *claims]
         board = _board(evidence)
     full, board = board, _fewer(board, names)
@@ -176,22 +200,27 @@ def _answer(
     order = _prefer(made, ranking, found.records, target)
     items = tuple(
         _recommendation(
-            place, index, made, ranking, board, target, found.records[names[index]], named, evidence
+            place, index, made, ranking, board, target, found.records[names[index]], wanted, evidence
         )
         for place, index in enumerate(order[:limit], start=1)
     )
-    metric = _metric(board, ranking)
-    notes = _notes(board, target, items)
-    return Answer(_sentence(items, made, metric), items, notes, metric, dict(found.removed))
+    notes = telling.notes(board, wanted, items)
+    return Answer(telling.sentence(items, made, len(names)), items, notes, made.metric, dict(found.removed))
+
+
+def _claims(records: Iterable[ModelRecord], task: str, known: Sequence[Evidence]) -> list[Evidence]:
+    """What cards state of the task, where a better source does not state the same."""
+    there = {(row.model, row.dataset, row.metric) for row in known}
+    rows = [row for record in records for row in store.of_card(record, task)]
+    return [row for row in rows if (row.model, row.dataset, row.metric) not in there]
 
 
 def _board(evidence: Sequence[Evidence]) -> Board:
     """Results by context; a comparison of a handful of models says little of a rank among all, and is left
-    out."""
+    out where there are larger ones."""
     board = Board.build(evidence)
     counts = (~np.isnan(board.values)).sum(axis=0)
-    if (counts >= CROWD).any():
-        board = board.only(np.flatnonzero(counts >= CROWD))
+    board = board.only(np.flatnonzero(counts >= (CROWD if (counts >= CROWD).any() else FEWEST)))
     return Board(board.models, tuple(facts.complete(c) for c in board.contexts), board.values, board.ranks)
 
 
@@ -215,35 +244,36 @@ def _fewer(board: Board, names: Sequence[str]) -> Board:
 
 
 def _traits(record: ModelRecord | None, name: str) -> Traits:
-    size = (record.parameters if record else None) or facts.parameters().get(name)
+    size = facts.size(record) if record else facts.parameters().get(name)
     family = name.rsplit("/", 1)[-1].lower().replace("_", "-").split("-")[0]
     kinds = {"family": family}
     if record and record.base_models:
         kinds["base"] = record.base_models[0].id
-    return Traits(size, {}, kinds)
+    return Traits(size, {}, kinds, record.downloads if record else None)
 
 
 def _prefer(
     made: Forecast, ranking: Ranking, records: Mapping[str, ModelRecord], target: Context
 ) -> list[int]:
-    """Expected order, but between models of the tie-set that differ by less than seed noise the smaller goes
-    first."""
+    """Expected order, but of models of the tie-set within seed noise (at most SPARED) of its best the smaller goes
+    first, then the one with the freer license; without evidence, of equals the one with the freer license."""
+
+    def unfree(index: int) -> bool:
+        return not licenses.in_group(records[ranking.models[index]].license, "commercial")
+
+    if made.metric is None:
+        return sorted(made.everyone, key=lambda i: (-round(float(ranking.mean[i]), 3), unfree(i)))
     tied = list(made.order[: made.tied])
     rest = list(made.everyone[len(tied) :])
-    if np.isnan(made.score).any() or len(tied) < 2:
-        return tied + rest
-    scale = 100.0 if np.abs(made.score).max() > 1.5 else 1.0
-    noise = scale * seed_noise(target.n_train)
+    noise = telling.scale(made) * min(seed_noise(target.n_train), SPARED)
     score = dict(zip(made.order, made.typical, strict=True))
     best = max(score[i] for i in tied)
 
-    def cost(index: int) -> tuple[int, float, int]:
+    def cost(index: int) -> tuple[int, float, bool]:
         """Near the best and with results of its own: by size, then freer license; otherwise by score."""
-        record = records[ranking.models[index]]
         if best - score[index] > noise or not ranking.records[index]:
-            return (1, -score[index], 0)
-        size = record.parameters or facts.parameters().get(record.id)
-        return (0, float(size or 1e15), int(not licenses.in_group(record.license, "commercial")))
+            return (1, -score[index], False)
+        return (0, float(facts.size(records[ranking.models[index]]) or 1e15), unfree(index))
 
     return sorted(tied, key=cost) + rest
 
@@ -256,16 +286,19 @@ def _recommendation(
     board: Board,
     target: Context,
     record: ModelRecord,
-    named: str | None,
+    wanted: Wanted,
     evidence: Sequence[Evidence],
 ) -> Recommendation:
     spot = made.order.index(index) if index in made.order else None
-    size = record.parameters or facts.parameters().get(record.id)
-    samples = int(target.n_train) if target.n_train else None
-    classes = int(target.n_classes) if target.n_classes else None
-    plan = _plan(str(target.task), samples, classes, named, size)
+    size = facts.size(record)
+    plan = wanted.plan(size)
     shape = footprint.shape(record, parameters=size)
-    reasons = _reasons(record.id, board, target, evidence)
+
+    def cost(strategy: str) -> Footprint | None:
+        if shape is None:
+            return None
+        return footprint.estimate(shape, strategy, precision=wanted.precision, samples=wanted.samples or 0)
+
     return Recommendation(
         record.id,
         place,
@@ -277,14 +310,12 @@ def _recommendation(
         index in made.tie_set,
         int(ranking.records[index]),
         plan,
-        footprint.estimate(shape) if shape else None,
-        footprint.estimate(shape, plan.name, samples=samples or 0)
-        if shape and plan.name != "zero-shot"
-        else None,
+        cost("inference"),
+        cost(plan.name) if plan.name != "zero-shot" else None,
         record.license,
         licenses.get(record.license).answer("commercial") if record.license != "unknown" else "unknown",
         size,
-        reasons,
+        _reasons(record.id, board, target, evidence),
         _pushes(ranking, index, size),
     )
 
@@ -314,48 +345,10 @@ def _pushes(ranking: Ranking, index: int, size: int | None) -> tuple[str, ...]:
     """What moved the model up or down."""
     found = []
     if ranking.records[index]:
-        found.append(f"{ranking.records[index]} own results")
+        count = int(ranking.records[index])
+        found.append(f"{count} own result{'s' if count > 1 else ''}")
     else:
         found.append("no own result: placed among its relatives by size, family and name")
         if size is None:
             found.append("size not known")
     return tuple(found)
-
-
-def _metric(board: Board, ranking: Ranking) -> str | None:
-    if not board.contexts or not ranking.weights.sum() > 0:
-        return None
-    return board.contexts[int(np.argmax(ranking.weights))].metric
-
-
-def _notes(board: Board, target: Context, items: Sequence[Recommendation]) -> tuple[str, ...]:
-    found = []
-    spoken = {context.language for context in board.contexts}
-    if not board.contexts:
-        found.append(f"No evidence for {target.task}: the order follows size and popularity, not results.")
-    elif target.language and target.language not in spoken:
-        found.append(
-            f"No evidence for {target.task} in {target.language}: results in other languages stand in."
-        )
-    if board.contexts and items and not items[0].records:
-        found.append("The first has no result of its own.")
-    return tuple(found)
-
-
-def _sentence(items: Sequence[Recommendation], made: Forecast, metric: str | None) -> str:
-    first = items[0]
-    how = {
-        "zero-shot": "as it is",
-        "probe": "with a linear probe",
-        "setfit": "with contrastive (SetFit) training",
-        "lora": "with LoRA",
-        "full": "fine-tuned in full",
-        "probe-then-full": "with a probe first, then in full",
-    }[first.strategy.name]
-    if first.score is None:
-        return f"Try {first.id} {how}; no evidence for this task says how good it will be."
-    tie = f"; {made.tied} models are too close to call, the smaller go first" if made.tied > 1 else ""
-    return (
-        f"Use {first.id} {how}: expect {metric} {abs(first.score):.3g} "
-        f"({abs(first.low or 0):.3g} to {abs(first.high or 0):.3g}){tie}."
-    )

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from zoohub.cards import licenses
 from zoohub.errors import SelectorError
 from zoohub.registry import ModelRecord, Query, Registry
-from zoohub.selector import facts, footprint
+from zoohub.selector import facts, footprint, strategy
+from zoohub.selector.purpose import Topic, speaks
+from zoohub.selector.strategy import Strategy
 
 POPULAR = 200  # models without a record that are looked at, by popularity
 # encoders that become models of a task once a head is trained on them
@@ -19,21 +21,42 @@ ENCODERS = {
     "token-classification": ("fill-mask",),
     "image-classification": ("image-feature-extraction", "zero-shot-image-classification"),
 }
-LANGUAGES_OF_ALL = ("multilingual", "mul")
+UNTRAINED = "needs samples: its head must be trained first"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The hard filters: memory in bytes for `strategy` (inference where None), a license or group, a
-    language."""
+    """The question, and the hard filters: a license or group, a language, memory in bytes for the work.
+
+    `room` is the memory of this machine: where no `memory` is named, models that are known to exceed it
+    are left out.
+    """
 
     task: str
+    samples: int | None = None
+    classes: int | None = None
+    strategy: str | None = None
     license: str | None = None
     language: str | None = None
     memory: float | None = None
+    room: float | None = None
     precision: str = "fp32"
-    strategy: str | None = None
     max_params: int | None = None
+    topic: Topic | None = None
+
+    def plan(self, size: int | None = None) -> Strategy:
+        """How a model of `size` parameters would be put to work."""
+        return strategy.plan(self.task, self.samples, self.classes, size, self.strategy)
+
+    @property
+    def as_it_is(self) -> bool:
+        """Whether models are used untrained."""
+        return self.plan().name == "zero-shot"
+
+    @property
+    def usable(self) -> tuple[str, ...]:
+        """The task, and where there is data to train on, the tasks of encoders that can be trained for it."""
+        return (self.task,) if self.as_it_is else (self.task, *ENCODERS.get(self.task, ()))
 
 
 @dataclass
@@ -59,24 +82,24 @@ def gather(
     with_evidence = (record for name in evidenced if (record := registry.find(name)) is not None)
     _sift(with_evidence, wanted, found)
     present = (record for name in here if (record := registry.find(name)) is not None)
-    _sift((record for record in present if record.task in _usable(wanted)), wanted, found)
-    for task in _usable(wanted):
-        _sift(registry.search(Query(task=(task,), limit=POPULAR)), wanted, found)
-    if not found.records and (wanted.license or wanted.language):
-        facets = {"license": wanted.license, "language": wanted.language}
-        for task in _usable(wanted):
-            narrow = Query.of(task=task, limit=POPULAR, **{k: v for k, v in facets.items() if v})
-            _sift(registry.search(narrow), wanted, found)
+    _sift((record for record in present if record.task in wanted.usable), wanted, found)
+    for query in _queries(wanted):
+        _sift(registry.search(query), wanted, found)
     if not found.records:
         raise _nobody(found, wanted)
     return found
 
 
-def _usable(wanted: Wanted) -> tuple[str, ...]:
-    """The task, and where there is data to train on, the tasks of encoders that can be trained for it."""
-    if wanted.strategy in (None, "zero-shot"):
-        return (wanted.task,)
-    return (wanted.task, *ENCODERS.get(wanted.task, ()))
+def _queries(wanted: Wanted) -> Iterable[Query]:
+    """The popular models of each usable task; and those that the filters are most likely to pass."""
+    facets = {"license": wanted.license, "language": wanted.language}
+    narrow = {name: value for name, value in facets.items() if value}
+    for task in wanted.usable:
+        yield Query(task=(task,), limit=POPULAR)
+        if narrow:
+            yield Query.of(task=task, limit=POPULAR, **narrow)
+        if wanted.topic:
+            yield Query(wanted.topic.name, task=(task,), limit=POPULAR)
 
 
 def _sift(records: Iterable[ModelRecord], wanted: Wanted, found: Candidates) -> None:
@@ -96,23 +119,31 @@ def obstacle(record: ModelRecord, wanted: Wanted) -> str | None:
     """The filter that `record` does not pass, or None. What is not known does not pass."""
     if record.gone:
         return "gone from its source"
-    if wanted.strategy == "zero-shot" and record.task in ENCODERS.get(wanted.task, ()):
-        return "needs samples: its head must be trained first"
+    if wanted.as_it_is and record.task in ENCODERS.get(wanted.task, ()):
+        return UNTRAINED
+    if wanted.as_it_is and wanted.topic and not wanted.topic.meets(record):
+        return f"not made for {wanted.topic.name}"
     if wanted.license and not license_passes(record.license, wanted.license):
         return f"license {wanted.license}"
-    if wanted.language and not _speaks(record, wanted.language):
+    if wanted.language and not speaks(record, wanted.language):
         return f"language {wanted.language}"
-    size = record.parameters or facts.parameters().get(record.id)
+    size = facts.size(record)
     if wanted.max_params and (size is None or size > wanted.max_params):
         return "size"
+    return _too_large(record, size, wanted)
+
+
+def _too_large(record: ModelRecord, size: int | None, wanted: Wanted) -> str | None:
+    if wanted.memory is None and wanted.room is None:
+        return None
+    shape = footprint.shape(record, parameters=size)
+    if shape is None:
+        return None if wanted.memory is None else "memory (size not known)"
+    plan = wanted.plan(size).name
+    need = footprint.estimate(shape, plan, precision=wanted.precision).memory
     if wanted.memory is not None:
-        shape = footprint.shape(record, parameters=size)
-        if shape is None:
-            return "memory (size not known)"
-        need = footprint.estimate(shape, wanted.strategy or "inference", precision=wanted.precision)
-        if need.memory.middle > wanted.memory:
-            return "memory"
-    return None
+        return "memory" if need.middle > wanted.memory else None
+    return "memory of this machine (--memory names another)" if need.middle > (wanted.room or 0.0) else None
 
 
 def license_passes(license: str, wanted: str) -> bool:
@@ -120,10 +151,6 @@ def license_passes(license: str, wanted: str) -> bool:
     if wanted in ("commercial", "permissive"):
         return licenses.in_group(license, wanted)
     return license == licenses.resolve(wanted).id
-
-
-def _speaks(record: ModelRecord, language: str) -> bool:
-    return any(one == language or one in LANGUAGES_OF_ALL for one in record.languages)
 
 
 def _nobody(found: Candidates, wanted: Wanted) -> SelectorError:
@@ -135,7 +162,9 @@ def _nobody(found: Candidates, wanted: Wanted) -> SelectorError:
     order = found.removed.most_common()
     told = "; ".join(f"{reason}: {count}" for reason, count in order)
     reason, _ = order[-1] if len(order) > 1 else order[0]
+    nearest = f"The nearest is {found.nearest[reason]}; it fails only: {reason}."
+    trained = wanted.as_it_is and wanted.task in ENCODERS
+    relax = "With labeled samples encoders can be trained: --samples N" if trained else "Relax that filter."
     return SelectorError(
-        f"No model for {wanted.task} passes the filters. They took away - {told}.",
-        f"The nearest is {found.nearest[reason]}; it fails only {reason}. Relax that filter.",
+        f"No model for {wanted.task} passes the filters. They took away - {told}.", f"{nearest} {relax}"
     )

@@ -13,10 +13,13 @@ from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
+from zoohub import tasks
+from zoohub.registry import ModelRecord
 from zoohub.selector.board import Context
 
 FOLDER = resources.files("zoohub.selector") / "facts"
 _PLAIN = re.compile(r"[^a-z0-9]+")
+_SIZE_IN_NAME = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)([mb])(?![a-z0-9])")
 
 
 class DatasetFacts(NamedTuple):
@@ -73,3 +76,17 @@ def parameters() -> dict[str, int]:
 
     lines = gzip.decompress((FOLDER / "parameters.csv.gz").read_bytes()).decode("utf-8").splitlines()[1:]
     return {name: int(count) for name, _, count in (line.rpartition(",") for line in lines)}
+
+
+def size(record: ModelRecord) -> int | None:
+    """Parameters of a model: as its record says, else a published table, else its name (`nllb-200-1.3B`)."""
+    return record.parameters or parameters().get(record.id) or _named_size(record)
+
+
+def _named_size(record: ModelRecord) -> int | None:
+    """What the name says; names of vision models count training images instead (`datacomp-1b`)."""
+    known = tasks.get(record.task) if record.task else None
+    if known is None or known.modality not in ("text", "speech"):
+        return None
+    match = _SIZE_IN_NAME.search(record.id.rsplit("/", 1)[-1].lower())
+    return int(float(match[1]) * (1e9 if match[2] == "b" else 1e6)) if match else None

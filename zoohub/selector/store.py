@@ -13,6 +13,7 @@ from pathlib import Path
 from zoohub.errors import DataError
 from zoohub.registry import Evidence, ModelRecord, Registry
 from zoohub.registry.evidence import is_loss
+from zoohub.selector import units
 from zoohub.selector.facts import FOLDER
 
 COLUMNS = tuple(field.name for field in fields(Evidence))
@@ -59,7 +60,7 @@ def _trusted(row: list[str]) -> Evidence:
 
 def gather(registry: Registry, task: str) -> list[Evidence]:
     """All evidence of a task: bundled, then what the registry holds (own runs, imports)."""
-    return [*bundled(task), *_probes_of(task), *registry.evidence(task=task)]
+    return [*bundled(task), *_probes_of(task), *map(units.canonical, registry.evidence(task=task))]
 
 
 def _probes_of(task: str) -> Iterator[Evidence]:
@@ -72,16 +73,15 @@ def _probes_of(task: str) -> Iterator[Evidence]:
 
 def of_card(record: ModelRecord, task: str) -> Iterator[Evidence]:
     """What a model's own card claims about the task: a dataset, a metric and a finite value."""
+    people = any(
+        metric.metric == "kp_map" for metric in record.metrics
+    )  # keypoints: its boxes are of people alone
     for metric in record.metrics:
         if metric.dataset and metric.task in (None, task) and math.isfinite(metric.value):
-            yield Evidence(
-                record.id,
-                task,
-                metric.dataset,
-                metric.metric,
-                metric.value,
-                not is_loss(metric.metric),
-                source=metric.source or "card",
+            dataset = f"{metric.dataset} people" if people else metric.dataset
+            up, source = not is_loss(metric.metric), metric.source or "card"
+            yield units.canonical(
+                Evidence(record.id, task, dataset, metric.metric, metric.value, up, source=source)
             )
 
 

@@ -22,11 +22,24 @@ class Strategy:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+def learns_classes(task: str) -> bool:
+    """Whether a model is of use for the task only once it was trained on labels of its own."""
+    return "classification" in task and not task.startswith("zero-shot")
+
+
+def plan(
+    task: str, samples: int | None, classes: int | None, parameters: int | None, named: str | None = None
+) -> Strategy:
+    """The strategy that was `named`, else the one for so much data and so large a model."""
+    chosen = choose(task, samples, classes, parameters)
+    return chosen if named in (None, chosen.name) else Strategy(str(named), "as asked", chosen.settings)
+
+
 def choose(task: str, samples: int | None, classes: int | None, parameters: int | None) -> Strategy:
     """The strategy for so much data and so large a model."""
     known = tasks.get(task)
     modality = known.modality if known else "other"
-    if not samples or "classification" not in task or task.startswith("zero-shot"):
+    if not samples or not learns_classes(task):
         return _unlabeled(samples, parameters)
     per_class = samples / max(classes or 2, 1)
     if per_class <= FEW:
@@ -53,10 +66,12 @@ def choose(task: str, samples: int | None, classes: int | None, parameters: int 
 
 def _unlabeled(samples: int | None, parameters: int | None) -> Strategy:
     if not samples:
-        return Strategy("zero-shot", "no samples were named: the model is used as it is")
+        return Strategy("zero-shot", "without samples the model is used as it is")
     if parameters and parameters >= LARGE:
         return _lora("a model of this size is adapted at a fraction of the memory")
-    return Strategy("full" if samples >= ENOUGH else "lora", f"{samples} samples", {"epochs": 3})
+    if samples >= ENOUGH:
+        return Strategy("full", f"{samples} samples are enough to train all weights", {"epochs": 3})
+    return _lora(f"{samples} samples: few weights move, the rest stays as it was learned")
 
 
 def _contrastive(per_class: float) -> Strategy:

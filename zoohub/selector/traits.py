@@ -24,11 +24,12 @@ _WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?")
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What metadata says of one model: `parameters` as a count, named numbers, named categories."""
+    """What metadata says of one model: `parameters` as a count, named numbers, named categories, downloads."""
 
     parameters: float | None = None
     numbers: Mapping[str, float] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
+    downloads: int | None = None
 
 
 NO_TRAITS = Traits()
@@ -56,13 +57,18 @@ def kernels(names: Sequence[str], traits: Mapping[str, Traits]) -> dict[str, Arr
 
 
 def expected(names: Sequence[str], traits: Mapping[str, Traits]) -> Array:
-    """Utility above the mean that size alone lets one expect, before any result is seen.
+    """Utility above the mean that size and popularity alone let one expect, before any result is seen.
 
     Published rankings agree with the order by size at 0.44-0.58 on natural images and text, less elsewhere.
+    Popularity takes the same slope: it was not measured, and matters only where there are no results.
     """
     rows = [traits.get(name, NO_TRAITS) for name in names]
-    size = _column([math.log10(r.parameters) if r.parameters and r.parameters > 0 else None for r in rows])
-    return np.zeros(len(names)) if size is None else SLOPE * size
+    found = np.zeros(len(names))
+    for counts in ([row.parameters for row in rows], [row.downloads for row in rows]):
+        column = _column([math.log10(count) if count and count > 0 else None for count in counts])
+        if column is not None:
+            found += SLOPE * column
+    return found
 
 
 def _column(values: Sequence[float | None]) -> Array | None:

@@ -1,0 +1,196 @@
+"""Questions as people ask them: how many samples unsaid, languages in names, units mixed, a machine too small."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner, Result
+
+from zoohub.cli.main import zoo
+from zoohub.errors import SelectorError, UsageError
+from zoohub.registry import Evidence, Metric, ModelRecord, Registry
+from zoohub.selector import answer, facts, units
+from zoohub.selector.candidates import Wanted, obstacle
+from zoohub.selector.purpose import speaks, topic
+
+
+@pytest.fixture
+def registry(tmp_path):
+    with Registry.open(f"sqlite:///{tmp_path / 'registry.db'}", catalog=False) as opened:
+        yield opened
+
+
+def record(name: str, task: str = "text-classification", **more) -> ModelRecord:
+    return ModelRecord(id=name, task=task, **{"license": "apache-2.0", "parameters": 10_000_000, **more})
+
+
+def run(*args: str) -> Result:
+    return CliRunner().invoke(zoo, args, catch_exceptions=True)
+
+
+def test_samples_unsaid_are_assumed_where_a_task_must_be_learned_and_the_first_line_says_so(registry):
+    registry.add([record("org/encoder", "fill-mask"), record("org/detector", "object-detection")])
+    found = answer("text-classification", license="commercial", registry=registry)
+    assert found.sentence.startswith("Assuming 1,000 labeled samples")
+    assert found.recommendations[0].id == "org/encoder"
+    assert found.recommendations[0].strategy.name == "full"
+    as_it_is = answer("object-detection", registry=registry)
+    assert as_it_is.recommendations[0].strategy.name == "zero-shot"
+    assert "Assuming" not in as_it_is.sentence
+    assert answer("text-classification", strategy="probe", registry=registry).recommendations
+    with pytest.raises(UsageError, match="needs samples"):
+        answer("object-detection", strategy="full", registry=registry)
+
+
+def test_without_samples_models_that_take_classes_as_words_answer_where_there_are_any(registry):
+    registry.add([record("org/encoder", "fill-mask"), record("org/topics")])
+    ready = answer("text-classification", 0, registry=registry)
+    assert [item.id for item in ready.recommendations] == ["org/topics"]
+    assert any("only the classes that it was trained on" in note for note in ready.notes)
+    registry.add([record("org/any-class", "zero-shot-classification")])
+    found = answer("text-classification", 0, registry=registry)
+    assert found.sentence.startswith("Without samples, for classes of your own (zero-shot-classification)")
+    assert found.recommendations[0].id == "org/any-class"
+
+
+def test_where_no_ready_model_passes_the_error_speaks_of_samples(registry):
+    registry.add([record("org/topics", license="cc-by-nc-4.0"), record("org/encoder", "fill-mask")])
+    with pytest.raises(SelectorError, match="license commercial: 1") as caught:
+        answer("text-classification", 0, license="commercial", registry=registry)
+    assert "--samples N" in str(caught.value.remedy)
+
+
+@pytest.mark.parametrize(
+    ("name", "languages", "language", "expected"),
+    [
+        ("damo/nlp_csanmt_translation_zh2en", (), "zh", True),
+        ("facebook/nllb-200-distilled-600M", (), "zh", True),
+        ("org/bert-base-chinese", (), "zh", True),
+        ("org/bert-base-chinese", (), "en", False),
+        ("org/bert-base", (), "en", True),
+        ("org/bert-base", (), "zh", False),
+        ("org/gemma-2b-it", (), "it", False),
+        ("org/whisper-small.en", (), "zh", False),
+        ("org/bert-base-chinese", ("ja",), "zh", False),
+        ("org/anything", ("multilingual",), "sw", True),
+    ],
+)
+def test_languages_are_read_from_the_record_else_from_the_name(name, languages, language, expected):
+    assert speaks(record(name, languages=languages), language) is expected
+
+
+def test_a_topic_keeps_models_that_were_made_for_it(registry):
+    assert topic("face recognition") == topic("人脸识别")
+    assert topic("情感分析").name == "sentiment"
+    assert topic("image-classification") is None
+    registry.add(
+        [
+            record("org/resnet50_face", "image-feature-extraction"),
+            record("facebook/dinov2-base", "image-feature-extraction", parameters=90_000_000),
+        ]
+    )
+    found = answer("face recognition", registry=registry)
+    assert [item.id for item in found.recommendations] == ["org/resnet50_face"]
+    assert found.removed["not made for face"] == 1
+
+
+def test_models_known_to_exceed_this_machine_are_left_out_unless_memory_is_named(registry):
+    registry.add(
+        [record("org/small"), record("org/vast", parameters=10**13), record("org/unknown", parameters=None)]
+    )
+    names = {item.id for item in answer("text-classification", registry=registry).recommendations}
+    assert names == {"org/small", "org/unknown"}
+    all_of_them = answer("text-classification", memory="9000TB", registry=registry)
+    assert "org/vast" in {item.id for item in all_of_them.recommendations}
+    assert any("more than this machine has" in note for note in all_of_them.notes)
+
+
+def test_a_large_model_is_judged_by_the_strategy_it_would_get():
+    wanted = Wanted("text-classification", samples=5000, classes=2, memory=30e9)
+    seven = record("org/seven", parameters=7_000_000_000)
+    assert wanted.plan(7_000_000_000).name == "lora"
+    assert obstacle(seven, wanted) == "memory"
+    assert obstacle(seven, Wanted("text-classification", samples=5000, classes=2, memory=80e9)) is None
+    full = Wanted("text-classification", samples=5000, classes=2, memory=80e9, strategy="full")
+    assert obstacle(seven, full) == "memory"
+
+
+def test_run_memory_is_that_of_the_precision_asked_for(registry):
+    registry.add([record("org/chat", "text-generation", parameters=3_000_000_000)])
+    full = answer("text-generation", memory="64GB", registry=registry).recommendations[0]
+    half = answer("text-generation", memory="16GB", precision="bf16", registry=registry).recommendations[0]
+    assert half.inference.memory.middle < 16e9 < 1.2 * full.inference.memory.middle
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "name", "expected"),
+    [
+        ("acc@1", 81.6, "accuracy", 0.816),
+        ("Top 1 Accuracy", 81.6, "accuracy", 0.816),
+        ("accuracy", 0.816, "accuracy", 0.816),
+        ("box_map", 54.6, "box AP", 0.546),
+        ("mIoU", 45.0, "mIoU", 0.45),
+        ("wer", 7.8, "wer", 7.8),
+        ("CIDER", 144.5, "CIDER", 144.5),
+    ],
+)
+def test_metrics_have_one_name_and_one_unit(metric, value, name, expected):
+    row = units.canonical(Evidence("m", "t", "COCO-val2017", metric, value))
+    assert (row.metric, row.dataset) == (name, "COCO")
+    assert row.value == pytest.approx(expected)
+
+
+def test_scores_of_two_units_do_not_mix(registry):
+    for place in range(8):
+        share = 0.5 + place / 20
+        metrics = (
+            Metric("accuracy", share, "depth-estimation", "a"),
+            Metric("box_map", 100 * share, "depth-estimation", "b"),
+            Metric("frames per second", 1000.0 * place, "depth-estimation", "c"),
+        )
+        registry.add([record(f"card/m{place}", "depth-estimation", metrics=metrics)])
+    for item in answer("depth-estimation", registry=registry).recommendations:
+        assert 0.5 <= item.low <= item.score <= item.high <= 0.85
+
+
+def test_a_claim_of_the_card_counts_once_beside_the_same_published_result(registry):
+    rows = [Evidence(f"org/m{n}", "object-detection", "COCO", "box AP", 0.3 + n / 50) for n in range(8)]
+    registry.add_evidence(rows)
+    registry.add(
+        record(
+            f"org/m{n}",
+            "object-detection",
+            metrics=(Metric("box_map", 30 + 2.0 * n, "object-detection", "COCO"),),
+        )
+        for n in range(8)
+    )
+    assert {item.records for item in answer("object-detection", registry=registry).recommendations} == {1}
+
+
+def test_size_comes_from_the_name_of_a_language_model_and_not_of_a_vision_model():
+    named = {"parameters": None}
+    assert facts.size(record("facebook/nllb-200-1.3B", "translation", **named)) == 1_300_000_000
+    assert facts.size(record("org/clip-datacomp-1b", "zero-shot-image-classification", **named)) is None
+
+
+def test_a_loss_is_told_from_low_to_high(registry):
+    rows = [Evidence(f"org/m{n}", "automatic-speech-recognition", f"s{d}", "wer", 5.0 + n + d, False)
+            for n in range(8) for d in range(6)]  # fmt: skip
+    registry.add(record(f"org/m{n}", "automatic-speech-recognition") for n in range(8))
+    registry.add_evidence(rows)
+    told = answer("asr", registry=registry).sentence
+    low, high = (float(part) for part in told.partition("(")[2].partition(")")[0].split(" to "))
+    assert low < high
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "json", "id"])
+def test_no_evidence_shows_no_chance_in_any_form(form):
+    with Registry.open(catalog=False) as opened:
+        opened.add([record(f"org/m{n}", "text-to-speech") for n in range(3)])
+    shown = run("recommend", "--task", "tts", "--format", form)
+    assert shown.exit_code == 0, shown.output
+    if form == "json":
+        assert json.loads(shown.stdout)["recommendations"][0]["score"] is None
+    else:
+        assert "%" not in shown.stdout.replace("80%", "")

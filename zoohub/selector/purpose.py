@@ -1,0 +1,72 @@
+"""What a model is made for, as far as its record and its name tell: its languages, its topic."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from zoohub.registry import ModelRecord
+
+OF_ALL = ("multilingual", "mul")
+MANY = ("multilingual", "nllb", "m2m100", "mbart", "xlm", "mt5", "labse", "whisper")
+# words in names that tell a language; codes such as `it` and `is`, which are words, too, do not
+_TOLD = {
+    "zh": ("zh", "chinese", "cn"),
+    "ja": ("ja", "japanese"),
+    "ko": ("ko", "korean"),
+    "ru": ("ru", "russian"),
+    "ar": ("ar", "arabic"),
+    "fr": ("fr", "french"),
+    "de": ("de", "german"),
+    "es": ("es", "spanish"),
+    "pt": ("pt", "portuguese"),
+    "it": ("italian",),
+    "hi": ("hindi",),
+    "tr": ("turkish",),
+    "vi": ("vietnamese",),
+    "th": ("thai",),
+    "nl": ("dutch",),
+    "pl": ("polish",),
+}
+_PAIR = re.compile(r"([a-z]{2})2([a-z]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What a task is asked for, where a model that is used as it is must have learned just that."""
+
+    name: str
+    words: tuple[str, ...]
+
+    def meets(self, record: ModelRecord) -> bool:
+        """Whether the name speaks of it."""
+        name = record.id.rsplit("/", 1)[-1].lower()
+        return any(word in name for word in self.words)
+
+
+TOPICS = {
+    "face": Topic("face", ("face", "人脸")),
+    "人脸": Topic("face", ("face", "人脸")),
+    "sentiment": Topic("sentiment", ("sentiment", "sst", "polarity", "情感")),
+    "情感": Topic("sentiment", ("sentiment", "sst", "polarity", "情感")),
+}
+
+
+def topic(asked: str) -> Topic | None:
+    """The topic that the wording of a task names: face recognition, 情感分析."""
+    return next((found for word, found in TOPICS.items() if word in asked.lower()), None)
+
+
+def speaks(record: ModelRecord, language: str) -> bool:
+    """Whether the record states the language, or else the name tells it.
+
+    A model that states none is taken to be English, as most such are.
+    """
+    if record.languages:
+        return any(one == language or one in OF_ALL for one in record.languages)
+    words = re.split(r"[^a-z0-9]+", record.id.lower())
+    pairs = {code for word in words for match in _PAIR.finditer(word) for code in match.groups()}
+    named = {code for code, told in _TOLD.items() if pairs & {code} or set(words) & set(told)}
+    if language in named or (words[-1:] != ["en"] and any(m in w for w in words for m in MANY)):
+        return True
+    return language == "en" and not named
