@@ -174,6 +174,46 @@ def pixel_share(targets: Sequence[Any], results: Sequence[Any]) -> float:
     return float(np.mean(shares))
 
 
+def outlined(seed: int) -> Any:
+    """Two things of a picture of 40 x 48."""
+    left = 3 + 4 * seed
+    corners = [left, 4, left + 20, 4, left + 20, 30, left, 34]
+    mask = np.zeros((40, 48), bool)
+    mask[20:38, 2 : 14 + seed] = True
+    return [{"segmentation": [corners], "category": "cat"}, {"mask": mask, "label": "dog"}]
+
+
+def mask_precision(targets: Sequence[Any], results: Sequence[Any]) -> float:
+    """mAP by pycocotools."""
+    import contextlib
+    import io
+
+    from pycocotools import mask as lengths
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    def rows(pictures: Sequence[Any]) -> list[dict[str, Any]]:
+        things = [(place, thing) for place, each in enumerate(pictures) for thing in each]
+        return [
+            {"id": number, "image_id": place, "category_id": tiny.LABELS.index(thing.label), "score": thing.score,
+             "segmentation": (rle := lengths.encode(np.asfortranarray(thing.mask, np.uint8))),
+             "area": float(lengths.area(rle)), "bbox": lengths.toBbox(rle).tolist(), "iscrowd": 0}
+            for number, (place, thing) in enumerate(things, 1)
+        ]  # fmt: skip
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        data = COCO()
+        pictures = [{"id": i, "height": t[0].size[0], "width": t[0].size[1]} for i, t in enumerate(targets)]
+        categories = [{"id": i} for i in range(len(tiny.LABELS))]
+        data.dataset = {"images": pictures, "annotations": rows(targets), "categories": categories}
+        data.createIndex()
+        run = COCOeval(data, data.loadRes(rows(results)), "segm")
+        run.evaluate()
+        run.accumulate()
+        run.summarize()
+    return float(run.stats[0])
+
+
 def asked(adapter: str, build: Callable[[Path], Path], task: str, **fields: Any) -> Callable[[Path], Case]:
     """A model that takes dicts with a picture; `fields` are the other keys."""
 
@@ -305,6 +345,9 @@ CASES: dict[str, Callable[[Path], Case]] = {
     ),
     "transformers-masks:image-segmentation, things": sights(
         "transformers-masks", tiny.mask2former, "image-segmentation", class_map, "mask", pixel_share, threshold=0.0
+    ),
+    "transformers-masks:image-segmentation, outlines": sights(
+        "transformers-masks", tiny.detr_masks, "image-segmentation", outlined, "objects", mask_precision, threshold=0.0
     ),
     "transformers-depth:depth-estimation": sights(
         "transformers-depth", tiny.glpn, "depth-estimation", depth_map, "depth", exact_depth

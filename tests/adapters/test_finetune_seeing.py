@@ -42,7 +42,9 @@ def squares(folder: Path, count: int = 12) -> Path:
         Image.fromarray(pixels).save(folder / "images" / f"{number}.png")
         Image.fromarray(mask).save(folder / "masks" / f"{number}.png")
         images.append({"id": number, "file_name": f"{number}.png"})
-        things.append({"image_id": number, "category_id": 7 + kind, "bbox": [left, top, 24, 24]})
+        corners = [left, top, left + 24, top, left + 24, top + 24, left, top + 24]
+        things.append({"image_id": number, "category_id": 7 + kind, "bbox": [left, top, 24, 24],
+                       "segmentation": [corners]})  # fmt: skip
     kinds = [{"id": 7, "name": "red"}, {"id": 8, "name": "blue"}]
     said = {"images": images, "annotations": things, "categories": kinds}
     (folder / "train.json").write_text(json.dumps(said))
@@ -111,6 +113,79 @@ def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
         load(tiny.segformer(tmp_path / "base")).finetune(
             data, epochs=1, batch_size=4, register=False, output=tmp_path / "t"
         )
+
+
+# --- single things ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "make", [tiny.mask2former, tiny.maskformer, tiny.detr_masks], ids=lambda m: m.__name__
+)
+@pytest.mark.parametrize(("strategy", "rate"), [("full", 3e-3), ("lora", 1e-2)])
+def test_single_things_are_learned_from_outlines(
+    make: Any, strategy: str, rate: float, tmp_path: Path
+) -> None:
+    data = squares(tmp_path / "squares")
+    base = load(make(tmp_path / "base"))
+    before = {key: value.clone() for key, value in base.module.state_dict().items()}
+    tuned = base.finetune(
+        data / "train.json", strategy=strategy, epochs=8, learning_rate=rate, batch_size=4, eval=0.25, patience=None,
+        register=False, output=tmp_path / "tuned",
+    )  # fmt: skip
+    assert tuned.labels == ("blue", "red")
+    seen = losses(tmp_path / "tuned")
+    assert np.mean(seen[-3:]) < 0.8 * np.mean(seen[:3])
+    measured = tuned.evaluate(data / "train.json")
+    assert list(measured.metrics) == ["mAP", "mAP@50", "mAP@75"]
+    assert all(value.equal(before[key]) for key, value in base.module.state_dict().items())
+    picture = str(data / "images" / "0.png")
+    again = load(tuned.save(tmp_path / "saved"))
+    ours, theirs = (model.predict(picture, threshold=0.0) for model in (tuned, again))
+    assert [mask.to_dict() for mask in ours] == [mask.to_dict() for mask in theirs]
+
+
+def test_masks_of_a_class_a_pixel_train_a_model_of_things_too(tmp_path: Path) -> None:
+    data = squares(tmp_path / "squares")
+    (data / "train.json").unlink()
+    tuned = load(tiny.mask2former(tmp_path / "base")).finetune(
+        data, strategy="full", epochs=4, learning_rate=3e-3, batch_size=4, eval=0.25, register=False,
+        output=tmp_path / "tuned",
+    )  # fmt: skip
+    seen = losses(tmp_path / "tuned")
+    assert seen[-1] < seen[0]
+    assert "mIoU" in tuned.evaluate(data).metrics
+
+
+def test_things_are_trained_where_their_padded_picture_lies(tmp_path: Path) -> None:
+    """A wide picture in a batch beside a high one: masks lie in the same part as the pixels."""
+    model: Any = load(tiny.detr_masks(tmp_path / "base"))
+    wide, high = np.zeros((24, 48, 3), np.uint8), np.zeros((48, 24, 3), np.uint8)
+    wide[6:18, 12:36] = high[12:36, 6:18] = 255
+    rows = [
+        row
+        for pixels in (wide, high)
+        for row in model.learn(Image.fromarray(pixels), [{"mask": pixels[..., 0], "label": "cat"}])
+    ]
+    batch = model.collate([*rows, {"image": Image.fromarray(wide), "masks": [], "classes": []}])
+    assert batch["pixel_mask"].sum() < batch["pixel_mask"].numel()
+    for pixels, label in zip(batch["pixel_values"][:2], batch["labels"], strict=False):
+        bright = pixels[0] > (pixels[0].min() + pixels[0].max()) / 2
+        overlap = (bright & (label["masks"][0] > 0)).sum() / (bright | (label["masks"][0] > 0)).sum()
+        assert overlap > 0.85
+        middle = bright.nonzero().float().mean(0).numpy() / np.asarray(bright.shape)
+        assert label["boxes"][0, :2].flip(0).numpy() == pytest.approx(middle, abs=0.03)
+    assert batch["labels"][2]["masks"].shape[0] == 0
+    assert float(model.module(**batch).loss.detach()) > 0
+
+
+def test_a_picture_without_things_is_learned_from(tmp_path: Path) -> None:
+    for make in (tiny.mask2former, tiny.maskformer):
+        model: Any = load(make(tmp_path / make.__name__))
+        empty = {"image": Image.new("RGB", (40, 30)), "masks": [], "classes": []}
+        (row,) = model.learn(
+            Image.new("RGB", (40, 30)), [{"segmentation": [[2, 2, 20, 2, 20, 20]], "label": "dog"}]
+        )
+        assert float(model.module(**model.collate([row, empty])).loss.detach()) > 0
 
 
 # --- sentences ------------------------------------------------------------------------------------

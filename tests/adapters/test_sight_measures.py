@@ -14,10 +14,10 @@ pytest.importorskip("torch")
 import tiny  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from zoohub.adapters import load  # noqa: E402
+from zoohub.adapters import load, outlines  # noqa: E402
 from zoohub.adapters.metrics import measure  # noqa: E402
 from zoohub.adapters.results import Depth, Detection, Mask  # noqa: E402
-from zoohub.adapters.targets import Box, boxes_of, grid_of  # noqa: E402
+from zoohub.adapters.targets import Box, Thing, boxes_of, grid_of, things_of  # noqa: E402
 from zoohub.errors import DataError  # noqa: E402
 
 pytestmark = pytest.mark.models
@@ -95,6 +95,83 @@ def test_average_precision_is_that_of_coco(seed: int) -> None:
     )
     assert found.main == "mAP"
     assert found.metrics["mAP"].low < found["mAP"] < found.metrics["mAP"].high
+
+
+def masks_of(seed: int) -> tuple[list[list[Thing]], list[list[Thing]]]:
+    """30 pictures with ellipses of three classes, and others near them, some over each other."""
+    draws = np.random.default_rng(seed)
+    y, x = np.mgrid[:40, :50]
+
+    def ellipse(middle: Any, label: str, score: float = 1.0) -> Thing:
+        mask = ((y - middle[0]) / middle[2]) ** 2 + ((x - middle[1]) / middle[3]) ** 2 < 1
+        return Thing(label, outlines.runs_of(mask), mask.shape, score)
+
+    targets, results = [], []
+    for _ in range(30):
+        true = [draws.uniform((5, 5, 4, 4), (35, 45, 12, 12)) for _ in range(draws.integers(1, 5))]
+        kinds = [tiny.LABELS[draws.integers(3)] for _ in true]
+        targets.append([ellipse(each, kind) for each, kind in zip(true, kinds, strict=True)])
+        near = [each + draws.normal(0, 1, 4) for each in true for _ in range(draws.integers(0, 3))]
+        results.append(
+            [ellipse(each, tiny.LABELS[draws.integers(3)], float(draws.random())) for each in near]
+        )
+    return targets, results
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_average_precision_of_masks_is_that_of_coco(seed: int) -> None:
+    pytest.importorskip("pycocotools")
+    import cases
+
+    targets, results = masks_of(seed)
+    found = measure("image-segmentation", targets, results, tiny.LABELS)
+    assert 0.01 < found["mAP"] == pytest.approx(cases.mask_precision(targets, results), abs=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools' own
+def test_outlines_and_runs_are_read_as_coco_reads_them() -> None:
+    lengths = pytest.importorskip("pycocotools.mask")
+    draws = np.random.default_rng(0)
+    for _ in range(60):
+        height, width = (int(side) for side in draws.integers(5, 90, 2))
+        count = int(draws.integers(3, 9))
+        drawn = [
+            (draws.uniform(-0.1, 1.1, (count, 2)) * (width, height)).round(2).ravel().tolist()
+            for _ in range(draws.integers(1, 4))
+        ]
+        rle = lengths.merge(lengths.frPyObjects(drawn, height, width))
+        wanted = lengths.decode(rle).astype(bool)
+        assert np.array_equal(outlines.drawn(drawn, (height, width)), wanted)
+        for counts in (rle["counts"], rle["counts"].decode(), outlines.runs_of(wanted).tolist()):
+            said = {"size": [height, width], "counts": counts}
+            assert np.array_equal(outlines.drawn(said, (height, width)), wanted)
+
+
+def test_an_outline_by_hand() -> None:
+    """A square of 2 x 3 pixels; both it and its run lengths."""
+    mask = outlines.drawn([[1, 1, 3, 1, 3, 4, 1, 4]], (5, 4))
+    assert mask.astype(int).tolist() == [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
+    assert outlines.runs_of(mask).tolist() == [6, 3, 2, 3, 6]
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ([{"segmentation": [[1, 1, 2, 2]], "label": "cat"}], "no outline"),
+        ([{"segmentation": {"size": [4, 4], "counts": [3]}, "label": "cat"}], "no outline"),
+        (
+            [{"segmentation": {"size": [2, 2], "counts": [4]}, "label": "cat"}],
+            "belongs to a picture of 5 x 4",
+        ),
+        ([{"mask": np.zeros((9, 9)), "label": "cat"}], "has a mask of 9 x 9"),
+        ([{"label": "cat"}], "does not say what the outline"),
+        ([7], "does not say what the outline"),
+        ("cat", "does not say what the outline"),
+    ],
+)
+def test_what_is_no_thing_is_refused(target: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        things_of(target, (4, 5))
 
 
 def test_resampled_average_precision_is_that_of_the_resample() -> None:

@@ -76,11 +76,12 @@ def test_single_things_have_masks_of_their_own(
         assert masks
         total = sum(mask.mask.astype(int) for mask in masks)
         assert total.shape == (picture.height, picture.width)
-        assert total.max() == 1
         assert {mask.label for mask in masks} <= set(tiny.LABELS)
         assert [mask.mask.sum() for mask in masks] == sorted(
             (mask.mask.sum() for mask in masks), reverse=True
         )
+    for masks in model.predict(pictures, kind="panoptic", threshold=0.0):
+        assert np.sum([mask.mask for mask in masks], axis=0).max() <= 1
     for picture, masks in zip(pictures, model.predict(pictures, kind="semantic"), strict=True):
         assert len({mask.label for mask in masks}) == len(masks)
         assert (sum(mask.mask.astype(int) for mask in masks) == 1).all()
@@ -96,7 +97,7 @@ def test_two_things_of_one_class_are_two_masks(tmp_path: Path) -> None:
     place = torch.tensor([[1, 1, 2], [-1, 2, 2]])
     infos = [{"id": 1, "label_id": 0, "score": 0.9}, {"id": 2, "label_id": 0, "score": 0.8},
              {"id": 3, "label_id": 1, "score": 0.7}]  # fmt: skip
-    first, second = model._things({"segmentation": place, "segments_info": infos})
+    first, second = model._segments({"segmentation": place, "segments_info": infos})
     assert (first.label, second.label) == ("cat", "cat")
     assert first.mask.tolist() == [[True, True, False], [False, False, False]]
     assert second.mask.tolist() == [[False, False, True], [False, True, True]]

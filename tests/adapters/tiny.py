@@ -376,3 +376,24 @@ def maskformer(folder: Path) -> Path:
     values = {"image_processor_type": "MaskFormerImageProcessor", "size": {"height": 64, "width": 64}}
     (folder / "preprocessor_config.json").write_text(json.dumps(values))
     return folder
+
+
+def detr_masks(folder: Path) -> Path:
+    """A DETR with masks; pictures of different sizes are padded to one."""
+    from transformers import DetrConfig, DetrForSegmentation, ResNetConfig
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _seed()
+    backbone = ResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 16, 16, 16], depths=[1, 1, 1, 1], layer_type="basic",
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )  # fmt: skip
+    config = DetrConfig(
+        use_timm_backbone=False, use_pretrained_backbone=False, backbone=None, backbone_config=backbone, d_model=64,
+        encoder_layers=1, decoder_layers=1, encoder_attention_heads=8, decoder_attention_heads=8, encoder_ffn_dim=32,
+        decoder_ffn_dim=32, num_queries=6, dropout=0.0, **_names(),
+    )  # fmt: skip
+    DetrForSegmentation(config).save_pretrained(folder)
+    values = {"image_processor_type": "DetrImageProcessor", "size": {"shortest_edge": 48, "longest_edge": 80}}
+    (folder / "preprocessor_config.json").write_text(json.dumps(values))
+    return folder

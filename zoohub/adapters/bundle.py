@@ -87,6 +87,7 @@ _BY_SUFFIX = {
     "ForSemanticSegmentation": ("image-segmentation",),
     "ForInstanceSegmentation": ("image-segmentation",),
     "ForUniversalSegmentation": ("image-segmentation",),
+    "DetrForSegmentation": ("image-segmentation",),
     "ForDepthEstimation": ("depth-estimation",),
     "ForZeroShotImageClassification": ("zero-shot-image-classification",),
     "ForSequenceClassification": ("text-classification",),

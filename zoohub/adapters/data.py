@@ -48,7 +48,7 @@ CONVENTIONS: Mapping[str, tuple[Column, ...]] = {
     "zero-shot-object-detection": (_IMAGE, _OBJECTS),
     "image-segmentation": (
         _IMAGE,
-        Column("mask", ("mask", "annotation", "segmentation", "label"), is_target=True),
+        Column("mask", ("mask", "annotation", "segmentation", "label", "objects", "annotations"), is_target=True),
     ),
     "depth-estimation": (_IMAGE, Column("depth", ("depth", "depth_map", "label"), is_target=True)),
     "image-to-text": (_IMAGE, Column("text", ("text", "caption", "sentence"), is_target=True)),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
 MAX_PIXELS = 178_956_970  # what Pillow holds for a decompression bomb
+_ORIENTATION = 0x0112  # the tag that says how a picture is to be turned
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -48,6 +49,26 @@ def read_image(item: Any, at_least: int | None = None) -> Image:
         raise InputError(f"{name}: no such file.") from error
     except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError) as error:
         raise InputError(f"{name} is no image that can be read ({_reason(error)}).") from error
+
+
+def size_of(item: Any) -> tuple[int, int]:
+    """(height, width) of the upright picture; from its header alone where that says it.
+
+    Raises:
+        InputError: there is no picture.
+    """
+    from PIL import Image
+
+    if isinstance(item, str | os.PathLike):
+        try:
+            with Image.open(os.fspath(item)) as picture:
+                turned = picture.getexif().get(_ORIENTATION, 1) >= 5
+                height, width = picture.height, picture.width
+                return (width, height) if turned else (height, width)
+        except (OSError, ValueError, SyntaxError):
+            pass  # read_image says what is wrong
+    whole = read_image(item)
+    return whole.height, whole.width
 
 
 def _opened(item: Any) -> Image:

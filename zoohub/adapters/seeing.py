@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from zoohub.adapters import hf
 from zoohub.adapters.base import Model
-from zoohub.adapters.images import read_image
-from zoohub.adapters.targets import boxes_of, grid_of
+from zoohub.adapters.images import read_image, size_of
+from zoohub.adapters.targets import are_things, boxes_of, grid_of, things_of
 from zoohub.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoohub.adapters.data import Examples
+    from zoohub.adapters.targets import Thing
 
 IGNORED = 255  # a pixel of this number is of no class
 
@@ -80,6 +81,11 @@ class LearnsMasks(Learner):
         inside = grid[grid != IGNORED]
         return int(inside.max()) if inside.size else 0
 
+    def class_numbers(self, grid: NDArray[np.generic]) -> NDArray[np.generic]:
+        """The number of each pixel's class, counted as the model's own processor counts them."""
+        reduced = getattr(self.processor, "do_reduce_labels", False)
+        return grid.astype(int) - 1 if reduced else grid  # then 0 is the background, which is not learned
+
     def learn(self, item: Any, target: Any) -> list[dict[str, Any]]:
         """One picture with its mask.
 
@@ -106,6 +112,88 @@ class LearnsMasks(Learner):
             return {"pixel_values": batch["pixel_values"], "labels": batch["labels"].long()}
         pixels = self.processor(**given)["pixel_values"]
         return {"pixel_values": pixels, "labels": _resized(masks, tuple(pixels.shape[-2:]))}
+
+
+class LearnsThings(LearnsMasks):
+    """Single things with a mask each, or, where the data have a class a pixel, each class as one thing."""
+
+    def target_labels(self, examples: Examples) -> tuple[str, ...]:
+        """The names of the things; the model's own order where they are the same."""
+        if not any(are_things(target) for target in examples.targets):
+            return super().target_labels(examples)
+        found = {thing.label for pair in examples for thing in self._things(*pair)}
+        if not found:
+            raise DataError(
+                f"{examples.name} has no thing.", "A segmenter learns from things that are there."
+            )
+        return self.labels if found <= set(self.labels) else tuple(sorted(found))
+
+    def _things(self, item: Any, target: Any) -> list[Thing]:
+        return things_of(target, size_of(item), self.labels)
+
+    def learn(self, item: Any, target: Any) -> list[dict[str, Any]]:
+        """One picture with a mask a thing, bool `(height, width)`, and the numbers of their classes."""
+        import numpy as np
+
+        if not are_things(target):
+            (row,) = super().learn(item, target)
+            numbers = self.class_numbers(row["mask"])
+            classes = [i for i in np.unique(numbers).tolist() if 0 <= i < len(self.labels)]
+            return [{"image": row["image"], "masks": [numbers == i for i in classes], "classes": classes}]
+        things = self._things(item, target)
+        classes = [self.labels.index(thing.label) for thing in things]
+        return [{"image": read_image(item), "masks": [thing.mask for thing in things], "classes": classes}]
+
+    def collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """`pixel_values`, `pixel_mask`, and masks with classes as the architecture's own loss takes them."""
+        import torch
+
+        batch = dict(self.processor(images=[row["image"] for row in rows], return_tensors="pt"))
+        whole = batch["pixel_values"].shape[-2:]
+        seen = batch.get("pixel_mask", torch.ones(len(rows), *whole))
+        masks = [_beneath(row["masks"], area) for row, area in zip(rows, seen, strict=True)]
+        classes = [torch.tensor(row["classes"], dtype=torch.long) for row in rows]
+        if self.module.config.model_type != "detr":
+            return {**batch, "mask_labels": masks, "class_labels": classes}
+        pairs = zip(masks, classes, strict=True)
+        return {**batch, "labels": [{"masks": m, "class_labels": c, "boxes": _around(m)} for m, c in pairs]}
+
+
+def seen_size(area: torch.Tensor) -> tuple[int, int]:
+    """(height, width) of the part of a padded picture `(height, width)` that is no padding."""
+    return int(area.any(1).sum()), int(area.any(0).sum())
+
+
+def _beneath(masks: Sequence[NDArray[np.bool_]], area: torch.Tensor) -> torch.Tensor:
+    """Masks brought to where their resized and padded picture lies: float `(things, height, width)`."""
+    import torch
+
+    height, width = seen_size(area)
+    placed = torch.zeros(len(masks), *area.shape)
+    if masks:
+        placed[:, :height, :width] = _resized(
+            [mask.astype("uint8") for mask in masks], (height, width)
+        ).float()
+    return placed
+
+
+def _around(masks: torch.Tensor) -> torch.Tensor:
+    """The boxes of masks `(things, height, width)` as (middle x, middle y, width, height), shares of the whole."""
+    import torch
+
+    height, width = masks.shape[-2:]
+    boxes = torch.zeros(len(masks), 4)
+    for box, mask in zip(boxes, masks, strict=True):
+        y, x = torch.nonzero(mask, as_tuple=True)
+        if len(y):
+            left, right, top, bottom = (
+                x.min() / width,
+                (x.max() + 1) / width,
+                y.min() / height,
+                (y.max() + 1) / height,
+            )
+            box[:] = torch.stack([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top])
+    return boxes
 
 
 def _resized(masks: Sequence[NDArray[np.uint8]], size: tuple[int, ...]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What boxes, masks and depths are measured by. Average precision follows COCO's own evaluation, all areas together."""
+"""What boxes, masks and depths are measured by. Average precision follows COCO's own, all areas together."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from zoohub.adapters.targets import Box
+    from zoohub.adapters.targets import Box, Thing
 
 MOST = 100  # boxes of one class in one picture that are looked at, as COCO does
 EVERYWHERE = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
@@ -76,8 +76,23 @@ def _precision(hit: NDArray[np.bool_], weights: NDArray[np.float64], there: NDAr
 
 def boxes(targets: Sequence[Sequence[Box]], results: Sequence[Any], _: Sequence[str]) -> Measured:
     """mAP over the overlaps 0.5, 0.55 ... 0.95 (COCO's), and at 0.5 and 0.75."""
-    kinds = sorted({box.label for target in targets for box in target})
-    matched = {kind: _matched(kind, targets, results) for kind in kinds}
+    return _average_precisions(targets, results, _box_overlaps)
+
+
+def things(
+    targets: Sequence[Sequence[Thing]], results: Sequence[Sequence[Thing]], _: Sequence[str]
+) -> Measured:
+    """As `boxes`; overlaps are those of masks."""
+    return _average_precisions(targets, results, _mask_overlaps)
+
+
+def _average_precisions(
+    targets: Sequence[Sequence[Any]],
+    results: Sequence[Any],
+    overlap: Callable[[Any, Any], NDArray[np.float64]],
+) -> Measured:
+    kinds = sorted({thing.label for target in targets for thing in target})
+    matched = {kind: _matched(kind, targets, results, overlap) for kind in kinds}
 
     def at(places: slice) -> AveragePrecision:
         chosen = [_Class(each.owners, each.hits[places], each.true) for each in matched.values()]
@@ -86,20 +101,44 @@ def boxes(targets: Sequence[Sequence[Box]], results: Sequence[Any], _: Sequence[
     return {"mAP": at(slice(None)), "mAP@50": at(slice(0, 1)), "mAP@75": at(slice(5, 6))}
 
 
-def _matched(kind: str, targets: Sequence[Sequence[Box]], results: Sequence[Any]) -> _Class:
+def _matched(
+    kind: str, targets: Sequence[Sequence[Any]], results: Sequence[Any],
+    overlap: Callable[[Any, Any], NDArray[np.float64]],
+) -> _Class:  # fmt: skip
     import numpy as np
 
     owners, scores, hits = [], [], []
     for picture, (target, result) in enumerate(zip(targets, results, strict=True)):
-        true = np.asarray([box.box for box in target if box.label == kind], float).reshape(-1, 4)
-        found = sorted((box for box in result if box.label == kind), key=lambda box: -box.score)[:MOST]
-        given = np.asarray([box.box for box in found], float).reshape(-1, 4)
-        hits.append(_hits(overlaps(given, true)))
+        true = [thing for thing in target if thing.label == kind]
+        found = sorted((thing for thing in result if thing.label == kind), key=lambda thing: -thing.score)[
+            :MOST
+        ]
+        hits.append(_hits(overlap(found, true)))
         owners += [picture] * len(found)
-        scores += [box.score for box in found]
+        scores += [thing.score for thing in found]
     order = np.argsort(-np.asarray(scores, float), kind="stable")
-    true_counts = np.asarray([sum(box.label == kind for box in target) for target in targets], float)
+    true_counts = np.asarray([sum(thing.label == kind for thing in target) for target in targets], float)
     return _Class(np.asarray(owners, np.int64)[order], np.concatenate(hits, 1)[:, order], true_counts)
+
+
+def _box_overlaps(found: Sequence[Any], true: Sequence[Any]) -> NDArray[np.float64]:
+    import numpy as np
+
+    a, b = (np.asarray([thing.box for thing in each], float).reshape(-1, 4) for each in (found, true))
+    return overlaps(a, b)
+
+
+def _mask_overlaps(found: Sequence[Thing], true: Sequence[Thing]) -> NDArray[np.float64]:
+    """Intersection over union of the masks of things of one picture: `(found, true)`."""
+    import numpy as np
+
+    if not found or not true:
+        return np.zeros((len(found), len(true)))
+    a, b = (np.stack([thing.mask.ravel() for thing in each]).astype(np.float32) for each in (found, true))
+    shared = (a @ b.T).astype(np.float64)  # exact: a picture has fewer pixels than float32 counts
+    union = a.sum(1, dtype=np.float64)[:, None] + b.sum(1, dtype=np.float64)[None, :] - shared
+    table: NDArray[np.float64] = shared / np.maximum(union, 1)
+    return table
 
 
 def overlaps(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
@@ -128,6 +167,11 @@ def _hits(table: NDArray[np.float64]) -> NDArray[np.bool_]:
             if free[best] and shares[best] >= least:
                 row[place], free[best] = True, False
     return hits
+
+
+def segments(targets: Sequence[Any], results: Sequence[Any], names: Sequence[str]) -> Measured:
+    """Of single things average precision, of classes of pixels mIoU; the targets say which."""
+    return (things if isinstance(targets[0], list) else masks)(targets, results, names)
 
 
 # --- pixels -----------------------------------------------------------------------------------------
@@ -207,6 +251,6 @@ def require_shape(target: NDArray[Any], *given: NDArray[Any]) -> None:
 MEASURES: Mapping[str, Callable[[Sequence[Any], Sequence[Any], Sequence[str]], Measured]] = {
     "object-detection": boxes,
     "zero-shot-object-detection": boxes,
-    "image-segmentation": masks,
+    "image-segmentation": segments,
     "depth-estimation": depths,
 }

@@ -38,16 +38,39 @@ class Sights(Model):
         """The picture, upright and in RGB."""
         return read_image(item)
 
-    def outputs(self, samples: Sequence[Any]) -> tuple[Any, list[tuple[int, int]]]:
-        """What the module says of the pictures, and their (height, width)."""
-        batch = self.processor(images=list(samples), return_tensors="pt")
+    def answer(self, samples: Sequence[Any], **options: Any) -> Sequence[Any]:
+        """One answer a picture. Only pictures that come to one size share a batch: padding would change the answers."""
+        import torch
+
+        ready = [self.tensors(sample) for sample in samples]
+        alike: dict[Any, list[int]] = {}
+        for place, batch in enumerate(ready):
+            alike.setdefault(batch["pixel_values"].shape, []).append(place)
+        found: list[Any] = [None] * len(samples)
+        for places in alike.values():
+            batch = {name: torch.cat([ready[i][name] for i in places]) for name in ready[places[0]]}
+            sizes = [(samples[i].height, samples[i].width) for i in places]
+            for place, answer in zip(
+                places, self.seen(self.module(**batch), sizes, batch, **options), strict=True
+            ):
+                found[place] = answer
+        return found
+
+    def seen(
+        self, out: Any, sizes: Sequence[tuple[int, int]], batch: Mapping[str, Any], **options: Any
+    ) -> Sequence[Any]:
+        """The answers for a batch, out of what the module says of it; `sizes` are (height, width) of the pictures."""
+        raise NotImplementedError
+
+    def tensors(self, picture: Any) -> dict[str, Any]:
+        """A picture as the module takes it, as a batch of one."""
+        batch = self.processor(images=[picture], return_tensors="pt")
         kind = next(self.module.parameters()).dtype
-        tensors = {
+        return {
             name: value.to(self.device, kind) if value.is_floating_point() else value.to(self.device)
             for name, value in batch.items()
             if hasattr(value, "to")
         }
-        return self.module(**tensors), [(picture.height, picture.width) for picture in samples]
 
     def write(self, folder: Path) -> None:
         """As `save_pretrained` does."""
@@ -70,9 +93,10 @@ class Detector(LearnsBoxes, Sights):
         """The true boxes of each picture."""
         return known_boxes(examples, self.labels)
 
-    def answer(self, samples: Sequence[Any], *, threshold: float = 0.5, **_: Any) -> Sequence[Any]:
+    def seen(
+        self, out: Any, sizes: Sequence[Any], batch: Mapping[str, Any], *, threshold: float = 0.5, **_: Any
+    ) -> Sequence[Any]:
         """The `Detection`s of each picture, the surest first."""
-        out, sizes = self.outputs(samples)
         found = self.processor.post_process_object_detection(out, threshold=threshold, target_sizes=sizes)
         return [self._detections(each) for each in found]
 
@@ -89,13 +113,22 @@ def known_boxes(examples: Examples, labels: Sequence[str]) -> list[list[Box]]:
         DataError: there are others; the message names them.
     """
     found = [boxes_of(target, labels) for target in examples.targets]
-    strange = sorted({box.label for boxes in found for box in boxes} - set(labels)) if labels else []
-    if strange:
+    if labels:
+        require_known({box.label for boxes in found for box in boxes}, labels)
+    return found
+
+
+def require_known(found: set[str], labels: Sequence[str]) -> None:
+    """Refuse labels of the data that the model cannot give.
+
+    Raises:
+        DataError: there are some; the message names them.
+    """
+    if strange := sorted(found - set(labels)):
         raise DataError(
             f"The model does not know {len(strange)} of the labels: {some(strange)}.",
             f"It knows: {some(labels, 8)}. Fine-tune it on your labels first.",
         )
-    return found
 
 
 class Segmenter(LearnsMasks, Sights):
@@ -115,16 +148,12 @@ class Segmenter(LearnsMasks, Sights):
 
     def targets(self, examples: Examples) -> Sequence[Any]:
         """The number of each pixel's class `(height, width)`, counted as the model's own processor counts them."""
-        grids = [grid_of(target) for target in examples.targets]
-        if not getattr(self.processor, "do_reduce_labels", False):
-            return grids
-        return [grid.astype(int) - 1 for grid in grids]  # 0 is the background, which is not learned
+        return [self.class_numbers(grid_of(target)) for target in examples.targets]
 
-    def answer(self, samples: Sequence[Any], **_: Any) -> Sequence[Any]:
+    def seen(self, out: Any, sizes: Sequence[Any], batch: Mapping[str, Any], **_: Any) -> Sequence[Any]:
         """The `Mask`s of each picture, the largest first; the score is the mean over its pixels."""
         import torch
 
-        out, sizes = self.outputs(samples)
         results = []
         for logits, size in zip(out.logits.float(), sizes, strict=True):
             full = torch.nn.functional.interpolate(
@@ -149,11 +178,10 @@ class DepthSeer(Sights):
         """The true depth of each pixel."""
         return [grid_of(target) for target in examples.targets]
 
-    def answer(self, samples: Sequence[Any], **_: Any) -> Sequence[Any]:
+    def seen(self, out: Any, sizes: Sequence[Any], batch: Mapping[str, Any], **_: Any) -> Sequence[Any]:
         """A `Depth` for each picture, in its size."""
         import torch
 
-        out, sizes = self.outputs(samples)
         results = []
         for depth, size in zip(out.predicted_depth.float(), sizes, strict=True):
             full = torch.nn.functional.interpolate(

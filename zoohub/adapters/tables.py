@@ -22,6 +22,7 @@ _FILES = (
     "depth",
     "depth_map",
 )  # columns that name files beside the pictures
+_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet", "_annotations.coco.json")
 _IGNORED = {"thumbs.db", "desktop.ini"}
 
 
@@ -85,7 +86,7 @@ def _folder(path: Path, task: str) -> Table:
             held = next((path / name for name in _HELD_OUT if (path / name).is_dir()), None)
             table = _folder(path / split, task)
             return Table(path.name, table.columns, table.rows, table.label_names, table.problems, held)
-    for name in ("metadata.csv", "metadata.jsonl", "metadata.parquet"):
+    for name in _METADATA:
         if (path / name).is_file():
             return _beside_files(path, _file(path / name))
     if task == "image-segmentation" and (masks := _mask_folder(path)):
@@ -152,12 +153,16 @@ def _beside_files(folder: Path, table: Table) -> Table:
         return table
     files = [name for name in _FILES if name in table.columns]
     rows = [
-        {**row, **{name: str(folder / row[name]) for name in [key, *files] if row.get(name)}}
+        {**row, **{name: str(folder / row[name]) for name in [key, *files] if _names_file(row.get(name))}}
         for row in table.rows
     ]
     missing = [f"{row[key]} is not there" for row in rows if row.get(key) and not Path(row[key]).is_file()]
     kept = [row for row in rows if not row.get(key) or Path(row[key]).is_file()]
     return Table(folder.name, table.columns, kept, problems=missing)
+
+
+def _names_file(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -171,6 +176,8 @@ def _file(path: Path) -> Table:
         rows = reader(path)
     except DataError:
         raise
+    except KeyError as error:
+        raise DataError(f"{path} cannot be read: it lacks {error}.") from error
     except (ValueError, OSError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {str(error)[:200]}.") from error
     return _from_rows(rows, path.stem) if rows else Table(path.stem, _header(path), [])
@@ -206,7 +213,7 @@ def _jsonl(path: Path) -> list[dict[str, Any]]:
 def _json(path: Path) -> list[dict[str, Any]]:
     value = json.loads(path.read_text(encoding="utf-8"))
     if isinstance(value, dict) and {"images", "annotations", "categories"} <= set(value):
-        return list(_coco(value, path.parent))
+        return list(_coco(value, path))
     if isinstance(value, dict) and isinstance(value.get("data"), list):
         value = value["data"]
         if value and "paragraphs" in value[0]:
@@ -230,19 +237,22 @@ def _squad(articles: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _coco(value: Mapping[str, Any], folder: Path) -> Iterator[dict[str, Any]]:
+def _coco(value: Mapping[str, Any], path: Path) -> Iterator[dict[str, Any]]:
     """One row a picture of COCO's layout; crowds, which are no single things, are left out.
 
-    Pictures lie beside the file, or in `images` beside it.
+    Pictures lie beside the file, in `images` beside it, or as COCO itself has them: those of
+    `annotations/instances_val2017.json` in `val2017`.
     """
+    folders = (path.parent, path.parent / "images", path.parent.parent / path.stem.partition("_")[2])
     names = {kind["id"]: kind["name"] for kind in value["categories"]}
     things: dict[Any, list[dict[str, Any]]] = {}
     for thing in value["annotations"]:
         if not thing.get("iscrowd"):
-            said = {"bbox": thing["bbox"], "category": names[thing["category_id"]]}
+            said = {key: thing[key] for key in ("bbox", "segmentation") if thing.get(key)}
+            said["category"] = names[thing["category_id"]]
             things.setdefault(thing["image_id"], []).append(said)
     for picture in value["images"]:
-        places = (folder / picture["file_name"], folder / "images" / picture["file_name"])
+        places = [folder / picture["file_name"] for folder in folders]
         found = next((place for place in places if place.is_file()), places[0])
         yield {"image": str(found), "objects": things.get(picture["id"], [])}
 

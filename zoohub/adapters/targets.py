@@ -1,4 +1,5 @@
-"""What data sets say of a picture - boxes, a mask, a depth map - in the one form that training and metrics take."""
+"""What data sets say of a picture - boxes, things, a mask, a depth map - in the one form that training and metrics
+take."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from zoohub.adapters import outlines
 from zoohub.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,6 +21,22 @@ class Box(NamedTuple):
 
     label: str
     box: tuple[float, float, float, float]
+
+
+class Thing(NamedTuple):
+    """A true or found thing: the run lengths of its mask (see `outlines`), the size (height, width) of the picture, and
+    how sure it is (true ones: 1). Runs, since the masks of all pictures together are far too large to hold.
+    """
+
+    label: str
+    runs: NDArray[np.uint32]
+    size: tuple[int, int]
+    score: float = 1.0
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Its pixels, bool `(height, width)`."""
+        return outlines.from_runs(self.runs, self.size)
 
 
 _LABELS = ("label", "category", "labels", "categories", "class", "category_id", "name")
@@ -85,6 +103,50 @@ def _strange(value: Any) -> DataError:
     )
 
 
+_OUTLINES = ("segmentation", "polygons", "rle")
+
+
+def are_things(target: Any) -> bool:
+    """Whether a target of segmentation is a list of things, not a map of classes."""
+    return isinstance(target, Sequence) and not isinstance(target, str | bytes)
+
+
+def things_of(target: Any, size: tuple[int, int], names: Sequence[str] = ()) -> list[Thing]:
+    """The things of one picture of `size` (height, width): a list of dicts, one a thing, with its label and either
+    `segmentation` (outlines or run lengths, as COCO has them) or `mask` (what `grid_of` takes; 0 is outside).
+
+    Raises:
+        DataError: it is nothing of that kind, or a mask has another size than the picture.
+    """
+    if not are_things(target):
+        raise _no_thing(target)
+    return [thing if isinstance(thing, Thing) else _thing(thing, size, names) for thing in target]
+
+
+def _thing(row: Any, size: tuple[int, int], names: Sequence[str]) -> Thing:
+    if not isinstance(row, Mapping):
+        raise _no_thing(row)
+    label = next((row[key] for key in _LABELS if key in row), None)
+    outline = next((row[key] for key in _OUTLINES if row.get(key) is not None), None)
+    if label is None or (outline is None and row.get("mask") is None):
+        raise _no_thing(row)
+    mask = grid_of(row["mask"]).astype(bool) if outline is None else outlines.drawn(outline, size)
+    if mask.shape != size:
+        raise DataError(
+            f"A picture of {size[1]} x {size[0]} pixels has a mask of {mask.shape[1]} x {mask.shape[0]}.",
+            "Masks have the size of their pictures.",
+        )
+    return Thing(_label(label, names), outlines.runs_of(mask), size)
+
+
+def _no_thing(value: Any) -> DataError:
+    return DataError(
+        f"{str(value)[:120]} does not say what the outline of a thing is.",
+        'It takes a list of {"segmentation": [[x, y, x, y, ...], ...], "category": ...}, as COCO\'s json has them, or '
+        'of {"mask": ..., "label": ...}.',
+    )
+
+
 def grid_of(target: Any) -> NDArray[np.generic]:
     """A mask or a depth map as an array `(height, width)`: from an array, a picture, bytes, or a path to a picture
     or an .npy file. Numbers are as they stand: a palette picture gives its indices.
@@ -95,6 +157,11 @@ def grid_of(target: Any) -> NDArray[np.generic]:
     import numpy as np
     from PIL import Image
 
+    if are_things(target) and target and isinstance(target[0], Mapping):
+        raise DataError(
+            "The data hold single things, the model tells classes of pixels apart.",
+            "Give a mask a picture, or a model of things (Mask2Former, MaskFormer, DETR with masks).",
+        )
     if isinstance(target, Mapping):
         target = target.get("bytes") or target.get("path")
     try:

@@ -15,6 +15,7 @@ from zoohub.adapters.engine import has_convolutions
 from zoohub.adapters.inference import free_memory, is_out_of_memory
 from zoohub.adapters.metrics import LOWER_IS_BETTER, measure
 from zoohub.adapters.results import Failed
+from zoohub.adapters.seeing import LearnsThings
 from zoohub.errors import CapabilityError, DataError, UsageError
 from zoohub.tasks import modality
 
@@ -223,7 +224,7 @@ def _rate(job: Job) -> float:
 
 def _kind(model: Model) -> str:
     """What the default learning rate goes by."""
-    if model.task == "object-detection":
+    if model.task == "object-detection" or isinstance(model, LearnsThings):
         return "detection"
     kind = modality(model.task) or "text"
     if kind == "text" and model.parameters < SMALL:

@@ -34,6 +34,7 @@ _HEADS = (
     ("ForCausalLM", "text-generation"),
     ("ForImageClassification", "image-classification"), ("ForObjectDetection", "object-detection"),
     ("ForSemanticSegmentation", "image-segmentation"), ("ForUniversalSegmentation", "image-segmentation"),
+    ("ForInstanceSegmentation", "image-segmentation"), ("DetrForSegmentation", "image-segmentation"),
     ("ForDepthEstimation", "depth-estimation"), ("ForVideoClassification", "video-classification"),
     ("ForAudioClassification", "audio-classification"), ("ForCTC", "automatic-speech-recognition"),
     ("ForSpeechSeq2Seq", "automatic-speech-recognition"), ("ForXVector", "speaker-verification"),
