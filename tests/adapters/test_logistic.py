@@ -76,3 +76,35 @@ def test_files_are_told_apart_by_content_and_read_again_when_they_change(tmp_pat
     os.utime(paths[1], ns=(1, 1))
     assert contents(paths)[1] not in first
     assert contents(["one", {"text": "one", "text_pair": "x"}, b"one"]) != contents(["one", "one", b"one"])
+
+
+@pytest.mark.parametrize(("count", "width"), [(1500, 30), (60, 200)])
+def test_several_labels_are_each_the_optimum(count: int, width: int) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    x, _ = problem(count, width, 3)
+    draws = np.random.default_rng(1)
+    true = (x - x.mean(0)) / x.std(0) @ draws.normal(size=(width, 4)) / width**0.5
+    y = (true + draws.normal(size=true.shape) > 0.8).astype(np.int64)
+    head = fit_head(x, y, 4)
+    z = (x - x.mean(0)) / x.std(0)
+    for label in range(4):
+        other = LogisticRegression(C=1 / (count * head.regularization), tol=1e-8, max_iter=5000).fit(
+            z, y[:, label]
+        )
+        theirs = other.decision_function(z)
+        assert np.abs(head.scores(x)[:, label] - theirs).max() < 0.02 * np.abs(theirs).max()
+    assert 0 < head.accuracy <= 1
+
+
+def test_the_slope_of_several_labels_is_that_of_the_loss() -> None:
+    from zoohub.adapters.logistic import _of_each
+
+    draws = np.random.default_rng(0)
+    scores, y = draws.normal(0, 3, (5, 3)), draws.integers(0, 2, (5, 3))
+    share = np.full(5, 0.2)
+    slope = scores.copy()
+    value = _of_each(slope, y, share)
+    chance = 1 / (1 + np.exp(-scores))
+    assert value == pytest.approx(-(y * np.log(chance) + (1 - y) * np.log(1 - chance)).sum() / 5)
+    assert slope == pytest.approx((chance - y) / 5)

@@ -43,12 +43,16 @@ def check_labels(model: Model, examples: reading.Examples) -> None:
     """Refuse labels that the model cannot give.
 
     Raises:
-        DataError: the data has labels that are not the model's; the message names them.
+        DataError: the data has labels that are not the model's (the message names them), or several labels an input
+        where the model gives one.
     """
     if not model.labels or MEASURES.get(model.task) is not labels:
         return
-    if not examples.targets or not isinstance(examples.targets[0], str):
-        return
+    if any(isinstance(target, list) for target in examples.targets) and not getattr(model, "several", False):
+        raise DataError(
+            f"{examples.name} has several labels an input; {model.id} gives one.",
+            "Fine-tune it on such data first: zoo finetune",
+        )
     if strange := sorted(set(examples.labels) - set(model.labels)):
         raise DataError(
             f"{model.id} does not know {len(strange)} of the labels: {reading.some(strange)}.",

@@ -255,7 +255,9 @@ def choose_strategy(
     """
     can = model.strategies
     if model.task in CLASSIFIES and several_labels(train):
-        can = tuple(name for name in can if name in ("lora", "full"))  # the others fit one label an example
+        can = tuple(
+            name for name in can if name != "setfit"
+        )  # it compares texts of one class with those of others
     if wanted != "auto":
         if wanted not in can:
             raise CapabilityError(
@@ -292,7 +294,7 @@ def probe_head(job: Job, model: Model) -> Head:
     """Fit the exact head on the model's frozen features, and write it into the model."""
     from zoohub.adapters import logistic, probe
 
-    x, y, _ = _table(model, job.train, job.labels, job.settings)
+    x, y, _ = _table(job, model, job.train)
     head = logistic.fit_head(x, y, len(job.labels), seed=job.settings.seed, balanced=job.settings.balance)
     probe.set_head(model, head)
     return head
@@ -300,37 +302,45 @@ def probe_head(job: Job, model: Model) -> Head:
 
 def fit_probe(job: Job) -> Fit:
     """Frozen features once, the exact head on them; measured on features too."""
+    import numpy as np
+
     from zoohub.adapters.heads import classification_of
 
     model = fresh(job)
     head = probe_head(job, model)
-    x, y, failed = _table(model, job.held, job.labels, job.settings)
-    targets = [job.labels[i] for i in y]
-    measured = measure(model.task, targets, classification_of(head.scores(x), job.labels), job.labels)
+    x, y, failed = _table(job, model, job.held)
+    several = y.ndim == 2
+    targets = [[job.labels[i] for i in np.flatnonzero(row)] if several else job.labels[row] for row in y]
+    given = classification_of(head.scores(x), job.labels, several=several)
+    measured = measure(model.task, targets, given, job.labels)
     facts = {
         "regularization": head.regularization,
-        "validation accuracy": round(head.accuracy, 4),
+        "validation F1" if several else "validation accuracy": round(head.accuracy, 4),
         "features": head.weight.shape[1],
     }
     return Fit(model, replace(measured, skipped=tuple(failed)), facts=facts)
 
 
-def _table(
-    model: Model, examples: data.Examples, labels: Sequence[str], options: Settings
-) -> tuple[Any, Any, list[str]]:
-    """Features, class numbers, and the inputs that could not be read (refused unless `bad="skip"`)."""
+def _table(job: Job, model: Model, examples: data.Examples) -> tuple[Any, Any, list[str]]:
+    """Features, class numbers (or a 0 or 1 for each class), and the inputs that could not be read (refused unless
+    `bad="skip"`)."""
     import numpy as np
 
     from zoohub.adapters import probe
 
-    x, failed = probe.features(model, examples, progress=options.progress)
-    if failed and options.bad == "raise":
+    x, failed = probe.features(model, examples, progress=job.settings.progress)
+    if failed and job.settings.bad == "raise":
         raise DataError(
             f"{len(failed)} of {len(examples)} inputs cannot be read: {data.some(failed)}.",
             "Mend or remove them, or leave them out with bad='skip' (on the command line: --bad skip).",
         )
-    place = {label: i for i, label in enumerate(labels)}
-    y = np.asarray([place[target] for target in examples.targets])
+    place = {label: i for i, label in enumerate(job.labels)}
+    if several_labels(job.train, job.held):
+        y = np.zeros((len(examples), len(place)), np.int64)
+        for row, target in zip(y, examples.targets, strict=True):
+            row[[place[label] for label in (target if isinstance(target, list) else [target])]] = 1
+    else:
+        y = np.asarray([place[target] for target in examples.targets])
     if failed:
         good = np.flatnonzero(~np.isnan(x[:, 0]))
         x, y = np.asarray(x[good]), y[good]

@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+# What transformers' configs call one label an input, and several; zoohub's own configs of other libraries do as well.
+ONE, SEVERAL = "single_label_classification", "multi_label_classification"
+
+
+def class_target(labels: Sequence[str], target: Any, several: bool) -> int | list[float]:
+    """The number of a label among `labels`; where an input may have `several`, a 0 or 1 for each of them."""
+    if not several:
+        return labels.index(target)
+    wanted = set(target if isinstance(target, list) else [target])
+    return [float(name in wanted) for name in labels]
+
+
 def last_linear(module: Any, outputs: int) -> Any:
     """The last `torch.nn.Linear` with that many outputs.
 
@@ -62,12 +74,13 @@ def classification(logits: torch.Tensor, labels: Sequence[str], top_k: int) -> l
 
 
 def classification_of(
-    scores: NDArray[np.float32], labels: Sequence[str], top_k: int = 5
+    scores: NDArray[np.float32], labels: Sequence[str], *, several: bool = False
 ) -> list[Classification]:
-    """As `classification`, from an array."""
+    """As `classification`, or `multi_label` where an input may have `several`, from an array."""
     import torch
 
-    return classification(torch.from_numpy(scores), labels, top_k)
+    logits = torch.from_numpy(scores)
+    return multi_label(logits, labels, 0.5) if several else classification(logits, labels, 5)
 
 
 def multi_label(logits: torch.Tensor, labels: Sequence[str], threshold: float) -> list[Classification]:
@@ -96,8 +109,13 @@ def with_loss(module: Any) -> Any:
         def forward(self, pixel_values: torch.Tensor, labels: torch.Tensor | None = None) -> dict[str, Any]:
             logits = self.inner(pixel_values)
             out = {"logits": logits}
-            if labels is not None:
-                out = {"loss": torch.nn.functional.cross_entropy(logits, labels), **out}
-            return out
+            if labels is None:
+                return out
+            several = labels.is_floating_point()
+            entropy = torch.nn.functional
+            loss = (entropy.binary_cross_entropy_with_logits if several else entropy.cross_entropy)(
+                logits, labels
+            )
+            return {"loss": loss, **out}
 
     return Wrapped()

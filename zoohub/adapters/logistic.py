@@ -1,6 +1,7 @@
 """The best linear head on frozen features: multinomial logistic regression, solved to the end.
 
-The problem is convex, so it has one best solution for a given regularization; validation chooses that. L-BFGS
+Where an example may have several labels it is one logistic regression a label, all with one regularization and solved
+together. The problem is convex, so it has one best solution for a given regularization; validation chooses that. L-BFGS
 starts from the curvature that the loss has at most (Böhning's bound, one Cholesky factor) and then needs few
 steps: a head on thousands of features takes about a second.
 """
@@ -28,7 +29,10 @@ _SHARED = 10**9  # multiplications in a pass over the features from which on thr
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """`features @ weight.T + bias`; `weight` is `(classes, d)`, `accuracy` is on validation."""
+    """`features @ weight.T + bias`; `weight` is `(classes, d)`.
+
+    `accuracy` is on validation; of several labels an example it is the macro F1 of those scored above 0.
+    """
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
@@ -42,7 +46,8 @@ class Head:
 
 
 def fit_head(x: NDArray[Any], y: Places, classes: int, *, seed: int = 0, balanced: bool = False) -> Head:
-    """The best head for features `(n, d)` and class numbers `(n,)`.
+    """The best head for features `(n, d)` and class numbers `(n,)`, or 0 and 1 for each class `(n, classes)` where an
+    example may have several.
 
     The regularization with the best validation accuracy (ties: the stronger) is chosen on a fifth set aside,
     or by five folds where there are few examples; then the head is fitted on all of them.
@@ -92,12 +97,22 @@ def _folds(y: Places, seed: int) -> list[tuple[Places, Places]]:
 
     draws = np.random.default_rng(seed)
     fold = np.empty(len(y), dtype=np.int64)
-    for label in np.unique(y):
-        at = draws.permutation(np.flatnonzero(y == label))
+    strata = y if y.ndim == 1 else _rarest(y)
+    for label in np.unique(strata):
+        at = draws.permutation(np.flatnonzero(strata == label))
         fold[at] = (np.arange(len(at)) + draws.integers(5)) % 5
     count = 1 if len(y) >= ONE_SPLIT else 5
     splits = [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(count)]
     return [(train, test) for train, test in splits if len(train) and len(test)]
+
+
+def _rarest(y: Places) -> Places:
+    """Of each example its rarest label, -1 where it has none."""
+    import numpy as np
+
+    counts = y.sum(0)
+    rarest = np.where(y > 0, counts, counts.max() + 1).argmin(1)
+    return np.where(y.any(1), rarest, -1)
 
 
 def _choose(
@@ -114,8 +129,7 @@ def _choose(
         root, right = curvature.root(penalty), 0.0
         for k, (ours, known, share, theirs, wanted, count) in enumerate(parts):
             fitted = _minimize(ours, known, classes, penalty, root, starts[k], share, _ROUGH)
-            hit = (theirs @ fitted[:-1] + fitted[-1]).argmax(1) == wanted
-            right += float((hit * count).sum() / count.sum()) / len(folds)
+            right += _rightness(theirs @ fitted[:-1] + fitted[-1], wanted, count) / len(folds)
             starts[k] = fitted
         better = right > best[1]
         best = (penalty, right, starts[0]) if better else best
@@ -123,6 +137,18 @@ def _choose(
         if worse == 2:
             break
     return best
+
+
+def _rightness(scores: Floats, y: Places, weights: Floats) -> float:
+    """The weighted accuracy, or the macro F1 over the labels that occur where examples may have several."""
+    import numpy as np
+
+    if y.ndim == 1:
+        hit = scores.argmax(1) == y
+        return float((hit * weights).sum() / weights.sum())
+    said, true = scores > 0, y > 0
+    both, either = (said & true).sum(0), said.sum(0) + true.sum(0)
+    return float((2 * both / np.maximum(either, 1)).sum() / max(1, (either > 0).sum()))
 
 
 class _Curvature:
@@ -166,18 +192,12 @@ def _minimize(
     |weights|^2, by L-BFGS; it ends when a step gains less than the share `enough`."""
     import numpy as np
 
-    rows = np.arange(len(z))
     share = (weights / weights.sum()).astype(np.float32)
+    entropy = _of_one if y.ndim == 1 else _of_each
 
     def loss(both: Floats) -> tuple[float, Floats]:
         scores = z @ both[:-1] + both[-1]
-        scores -= scores.max(1, keepdims=True)
-        np.exp(scores, out=scores)
-        scores /= scores.sum(1, keepdims=True)
-        value = -float((np.log(np.maximum(scores[rows, y], 1e-12)) * share).sum())
-        value += penalty / 2 * float((both[:-1] ** 2).sum())
-        scores[rows, y] -= 1
-        scores *= share[:, None]
+        value = entropy(scores, y, share) + penalty / 2 * float((both[:-1] ** 2).sum())
         return value, np.vstack([z.T @ scores + np.float32(penalty) * both[:-1], scores.sum(0)])
 
     at = np.zeros((z.shape[1] + 1, classes), np.float32) if start is None else start
@@ -200,6 +220,34 @@ def _minimize(
         if gained <= enough * value:
             break
     return at
+
+
+def _of_one(scores: Floats, y: Places, share: Floats) -> float:
+    """The cross-entropy of the one class of each example; `scores` become its slope."""
+    import numpy as np
+
+    rows = np.arange(len(scores))
+    scores -= scores.max(1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(1, keepdims=True)
+    value = -float((np.log(np.maximum(scores[rows, y], 1e-12)) * share).sum())
+    scores[rows, y] -= 1
+    scores *= share[:, None]
+    return value
+
+
+def _of_each(scores: Floats, y: Places, share: Floats) -> float:
+    """The sum of the cross-entropies of all labels, each there or not; `scores` become its slope."""
+    import numpy as np
+
+    value = float(((np.logaddexp(0, scores) - y * scores).sum(1) * share).sum())
+    scores *= 0.5
+    np.tanh(scores, out=scores)  # 1 / (1 + exp(-s)) = (1 + tanh(s / 2)) / 2, without overflow
+    scores += 1
+    scores *= 0.5
+    scores -= y
+    scores *= share[:, None]
+    return value
 
 
 def _direction(gradient: Floats, pairs: Sequence[tuple[Floats, Floats]], root: Floats) -> Floats:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from zoohub.adapters import hf, pooling
 from zoohub.adapters.base import Model, refuse
 from zoohub.adapters.data import Examples
-from zoohub.adapters.heads import capture_input, classification, last_linear, multi_label
+from zoohub.adapters.heads import (
+    ONE,
+    SEVERAL,
+    capture_input,
+    class_target,
+    classification,
+    last_linear,
+    multi_label,
+)
 from zoohub.adapters.inference import Plan
 from zoohub.adapters.results import Embedding, Similarity
 from zoohub.errors import InputError
@@ -108,12 +116,11 @@ class TextClassifier(Texts):
     @property
     def several(self) -> bool:
         """Whether a text may have several labels at once."""
-        return bool(self.module.config.problem_type == "multi_label_classification")
+        return bool(self.module.config.problem_type == SEVERAL)
 
     def set_several(self, several: bool) -> None:
         """Whether a text may have several labels at once; the config keeps it."""
-        kind = "multi_label_classification" if several else "single_label_classification"
-        self.module.config.problem_type = kind
+        self.module.config.problem_type = SEVERAL if several else ONE
 
     def answer(
         self, samples: Sequence[Any], *, top_k: int = 5, threshold: float = 0.5, **_: Any
@@ -136,10 +143,7 @@ class TextClassifier(Texts):
 
     def learn(self, item: Any, target: Any) -> list[dict[str, Any]]:
         """One tokenized text with the number of its class, or a 0/1 for each class."""
-        if self.several:
-            wanted = set(target if isinstance(target, list) else [target])
-            return [{**self.prepare(item), "labels": [float(name in wanted) for name in self.labels]}]
-        return [{**self.prepare(item), "labels": self.labels.index(target)}]
+        return [{**self.prepare(item), "labels": class_target(self.labels, target, self.several)}]
 
     def collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Padded tokens and `labels`."""

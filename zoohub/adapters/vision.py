@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from zoohub.adapters import hf
 from zoohub.adapters.base import Model
 from zoohub.adapters.engine import compiled, has_convolutions
-from zoohub.adapters.heads import capture_input, classification, last_linear
+from zoohub.adapters.heads import (
+    ONE,
+    SEVERAL,
+    capture_input,
+    class_target,
+    classification,
+    last_linear,
+    multi_label,
+)
 from zoohub.adapters.images import Transform, read_image
 from zoohub.adapters.inference import Plan
 from zoohub.errors import UnsupportedModel
@@ -30,9 +38,10 @@ class Images(Model):
     strategies = ("probe", "lora", "probe-then-full", "full")
     embeds = True
     lazy = True
-    options: ClassVar[Mapping[str, Any]] = {"top_k": 5}
+    options: ClassVar[Mapping[str, Any]] = {"top_k": 5, "threshold": 0.5}
     plan = Plan(items=8, window=64, workers=2)  # small batches stay in the processor's cache
     transform: Transform | None = None
+    several: bool = False  # whether a picture may have several labels at once
     _fast: dict[bool, Any] | None = None
 
     @abstractmethod
@@ -74,13 +83,22 @@ class Images(Model):
     def _seen_by_head(self, pixels: torch.Tensor) -> torch.Tensor:
         return capture_input(self.head(), lambda: self.logits(pixels))
 
-    def answer(self, samples: Sequence[Any], *, top_k: int = 5, **_: Any) -> Sequence[Any]:
+    def set_several(self, several: bool) -> None:
+        """Whether a picture may have several labels at once; the config keeps it."""
+        self.several = several
+
+    def answer(
+        self, samples: Sequence[Any], *, top_k: int = 5, threshold: float = 0.5, **_: Any
+    ) -> Sequence[Any]:
         """A `Classification` for each picture, or its `Embedding` where the task is to extract features."""
         if self.task == "image-feature-extraction":
             from zoohub.adapters.results import Embedding
 
             return [Embedding(row) for row in self.features(samples)]
-        return classification(self.run(self.pixels(samples)), self.labels, top_k)
+        logits = self.run(self.pixels(samples))
+        if self.several:
+            return multi_label(logits, self.labels, threshold)
+        return classification(logits, self.labels, top_k)
 
     def features(self, samples: Sequence[Any]) -> NDArray[np.float32]:
         """What the classifier sees of each picture, `(n, d)`."""
@@ -92,11 +110,11 @@ class Images(Model):
         return last_linear(self.module, len(self.labels))
 
     def learn(self, item: Any, target: Any) -> list[dict[str, Any]]:
-        """One picture with the number of its class."""
-        return [{"pixels": self.prepare(item), "label": self.labels.index(target)}]
+        """One picture with the number of its class, or a 0 or 1 for each class."""
+        return [{"pixels": self.prepare(item), "label": class_target(self.labels, target, self.several)}]
 
     def collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """`pixel_values` `(n, 3, h, w)` and `labels` `(n,)`."""
+        """`pixel_values` `(n, 3, h, w)` and `labels` `(n,)`, or `(n, classes)` of several."""
         import torch
 
         return {
@@ -117,8 +135,14 @@ class TransformersImages(Images):
     def _open(self, module: Any) -> None:
         self.module = module
         self.labels = hf.labels(module.config)
+        self.several = module.config.problem_type == SEVERAL
         self.processor = hf.image_processor(self.bundle.folder)
         self.transform = Transform.from_transformers(self.processor)
+
+    def set_several(self, several: bool) -> None:
+        """Whether a picture may have several labels at once; the config keeps it."""
+        super().set_several(several)
+        self.module.config.problem_type = SEVERAL if several else ONE
 
     def prepare(self, item: Any) -> Any:
         """As the model's own processor does it; by zoohub's faster way where that is the same."""
@@ -189,6 +213,7 @@ class TimmImages(ModuleImages):
             self.module.reset_classifier(len(labels))
             names = tuple(labels)
         self.labels = names
+        self.several = labels is None and config.get("problem_type") == SEVERAL
         self.settings = {**own, "num_classes": len(names), "label_names": list(names)}
         self.transform = Transform.from_timm(own)
         hf.place(self)
@@ -206,6 +231,7 @@ class TimmImages(ModuleImages):
             "num_classes": len(self.labels),
             "num_features": getattr(self.module, "num_features", None),
             "label_names": list(self.labels),
+            "problem_type": SEVERAL if self.several else None,
             "model_args": self.bundle.config.get("model_args"),
             "pretrained_cfg": {k: v for k, v in self.settings.items() if k not in {"hf_hub_id", "url"}},
         }
@@ -230,6 +256,7 @@ class TorchvisionImages(ModuleImages):
         self.module = torchvision.models.get_model(name, weights=None, num_classes=count)
         hf.fill(self.module, self.bundle.folder)
         self.labels = tuple(config.get("label_names") or map(str, range(count)))
+        self.several = labels is None and config.get("problem_type") == SEVERAL
         if labels is not None:
             self._replace_head(labels)
         self.transform = Transform.from_torchvision(config)
@@ -257,5 +284,6 @@ class TorchvisionImages(ModuleImages):
             "library": "torchvision",
             "num_classes": len(self.labels),
             "label_names": list(self.labels),
+            "problem_type": SEVERAL if self.several else None,
         }
         hf.write_module(self.module, config, folder)
