@@ -8,6 +8,7 @@ import struct
 import threading
 from urllib.parse import quote, urlencode
 
+import lz4.frame
 import pytest
 from hubserving import Server, Starter
 from huggingface_hub import CommitOperationAdd
@@ -15,7 +16,7 @@ from huggingface_hub import CommitOperationAdd
 from zoohub.hub import names
 from zoohub.hub.commits import CommitRequest
 from zoohub.hub.errors import BadRequest
-from zoohub.hub.xetformat import parse_shard, unpack_xorb
+from zoohub.hub.xetformat import XorbParser, parse_shard
 
 BAD_PATHS = [
     "../x", "a/../../x", "/etc/passwd", "a//b", "./a", "a/.", "", "a/", "x\0y", "x\ny", "\u202egnp.exe",
@@ -156,9 +157,35 @@ def test_malformed_commits(body: bytes) -> None:
         CommitRequest.parse(body.split(b"\n"))
 
 
+def unpacked(body: bytes, step: int) -> list[bytes]:
+    """The chunks of a xorb that arrives `step` bytes at a time."""
+    parser = XorbParser()
+    chunks = [chunk for at in range(0, len(body), step) for chunk in parser.feed(body[at : at + step])]
+    parser.close()
+    return chunks
+
+
+def test_a_xorb_in_pieces_of_any_size() -> None:
+    raw = [bytes([number]) * (number + 1) for number in range(40)]
+    packed = [lz4.frame.compress(chunk) if number % 3 else chunk for number, chunk in enumerate(raw)]
+    body = b"".join(
+        bytes([0])
+        + len(part).to_bytes(3, "little")
+        + bytes([bool(number % 3)])
+        + (number + 1).to_bytes(3, "little")
+        + part
+        for number, part in enumerate(packed)
+    )
+    for step in (1, 2, 7, 8, 9, 64, 1000, len(body)):
+        for footer in (b"", b"XETBLOB" + bytes(50)):
+            assert unpacked(body + footer, step) == raw, step
+        with pytest.raises(BadRequest):
+            unpacked(body[:-1], step)
+
+
 def test_malformed_xet_bytes() -> None:
     good = bytes([0]) + (5).to_bytes(3, "little") + bytes([0]) + (5).to_bytes(3, "little") + b"hello"
-    assert unpack_xorb(good)[0] == [b"hello"]
+    assert unpacked(good, len(good)) == [b"hello"]
     bomb = bytes([0]) + (5).to_bytes(3, "little") + bytes([1]) + (1 << 20).to_bytes(3, "little") + b"hello"
     for body in (
         b"",
@@ -170,7 +197,7 @@ def test_malformed_xet_bytes() -> None:
         good[:4] + bytes([7]) + good[5:],
     ):
         with pytest.raises(BadRequest):
-            unpack_xorb(body)
+            unpacked(body, 100)
     header = b"HFRepoMetaData\0" + bytes(17) + struct.pack("<QQ", 2, 0)
     assert parse_shard(header + b"\xff" * 32 + bytes(16)) == []
     lying = header + bytes(32) + struct.pack("<II", 0, 0xFFFFFFFF) + bytes(8)

@@ -9,6 +9,7 @@ import os
 import random
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -270,6 +271,21 @@ def test_a_full_disk_loses_nothing(start: Starter, small_disk: Path) -> None:
     assert check(server.hub).faults == []
     api.upload_file(path_or_fileobj=b"small", path_in_repo="b.txt", repo_id="ann/m")
     assert server.ask("GET", "/ann/m/resolve/main/a.bin").body == BODY
+
+
+def test_a_full_disk_ends_an_upload_at_once(start: Starter, small_disk: Path, tmp_path: Path) -> None:
+    server = start(storage=str(small_disk))
+    server.user("ann").create_repo("ann/full")
+    (tmp_path / "w.bin").write_bytes(random.Random(2).randbytes(9_000_000))
+    code = "from huggingface_hub import HfApi; import sys; HfApi().upload_file(path_or_fileobj=sys.argv[1], path_in_repo='w.bin', repo_id='ann/full')"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "w.bin")], env=server.client_env("ann", tmp_path / "c"),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "413" in done.stderr, done.stderr[-2000:]
+    assert list(server.hub.incoming.folder.iterdir()) == []
+    assert check(server.hub).faults == []
 
 
 def test_trees_are_shared_and_immutable(start: Starter) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import itertools
 from collections.abc import AsyncIterator
 
@@ -21,7 +20,7 @@ import zoohub
 from zoohub.errors import ZooError
 from zoohub.hub.api import discussions, downloads, files, lfs, listing, people, push, repos, xet
 from zoohub.hub.config import Config
-from zoohub.hub.errors import Refusal
+from zoohub.hub.errors import DISK_FULL, Refusal, StorageFull
 from zoohub.hub.limits import LoginGuard, RateLimit
 from zoohub.hub.middleware import EncodedSlashes, Metrics, Observe, log
 from zoohub.hub.openapi import describe, unique_id
@@ -34,7 +33,6 @@ from zoohub.hub.web.render import View
 FLUSH_EVERY = 10.0
 CATCH_UP_TURNS = 30
 WORDS_TURNS = 60
-DISK_FULL = "The hub's disk is full. Try again when its administrator has made room."
 SHORTCUTS = [
     ("GET", "/api/models", listing.listing),
     *[
@@ -59,7 +57,7 @@ def create_app(config: Config, hub: Hub | None = None) -> FastAPI:
     _add_routes(app)
     describe(app)
     _add_error_handlers(app)
-    app.state.xorbs = asyncio.Semaphore(1)
+    app.state.xorbs = asyncio.Semaphore(xet.AT_A_TIME)
     app.state.asked = {}  # lists of models that are being looked for
     app.state.logins = LoginGuard(config.login_rate)
     app.add_middleware(Shortcuts, routes=SHORTCUTS)
@@ -172,8 +170,8 @@ def _add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(OSError)
     async def disk(request: Request, error: OSError) -> Response:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return answer(507, DISK_FULL)
+        if error.errno in DISK_FULL:
+            return answer(507, StorageFull.MESSAGE)
         return unexpected(request, error)
 
     @app.exception_handler(OperationalError)
@@ -181,7 +179,7 @@ def _add_error_handlers(app: FastAPI) -> None:
         if "locked" in str(error.orig):
             return answer(503, "The database is busy. Try again.", headers={"Retry-After": "2"})
         if "full" in str(error.orig):
-            return answer(507, DISK_FULL)
+            return answer(507, StorageFull.MESSAGE)
         return unexpected(request, error)
 
     @app.exception_handler(Exception)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 
 from zoohub.errors import HubError
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # of an OSError
 
 
 class Refusal(HubError):
@@ -125,6 +128,10 @@ class StorageFull(Refusal):
     """The disk is full: the request can be sent again once there is room."""
 
     status = 507
+    MESSAGE = "The hub's disk is full. Try again when its administrator has made room."
+
+    def __init__(self) -> None:
+        super().__init__(self.MESSAGE)
 
 
 class Unavailable(Refusal):

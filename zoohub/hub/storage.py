@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from zoohub.errors import MissingDependency
 from zoohub.hub.errors import StorageFull
+
+BEGIN_EVERY = 16 << 20  # bytes after which the disk is asked to begin
+MAX_PARTS = 1000  # of one call; POSIX allows 1024
 
 
 class Storage(Protocol):
@@ -187,6 +190,46 @@ class Incoming:
         return count
 
 
+class IncomingFile:
+    """A file on its way in, of at most `most` bytes, of which `reserve` must be left free on the disk.
+
+    Raises (on opening):
+        StorageFull.
+    """
+
+    def __init__(self, path: Path, reserve: int, most: int, *, at: int = 0) -> None:
+        check_free(path.parent, most, reserve)
+        self.path, self._begun, self._end = path, at, at
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        os.lseek(self._descriptor, at, os.SEEK_SET)
+
+    def write(self, parts: Sequence[bytes]) -> None:
+        """Write further bytes, and let the disk begin with them, so that `sync` has little left to wait for."""
+        for first in range(0, len(parts), MAX_PARTS):
+            some = parts[first : first + MAX_PARTS]
+            written = os.writev(self._descriptor, some)
+            self._end += written
+            if written < sum(map(len, some)):
+                rest = memoryview(b"".join(some))[written:]
+                while rest:
+                    written = os.write(self._descriptor, rest)
+                    self._end, rest = self._end + written, rest[written:]
+        if self._end - self._begun >= BEGIN_EVERY and hasattr(os, "posix_fadvise"):
+            # Of pages that are not written yet, Linux takes this as the wish to write them.
+            os.posix_fadvise(self._descriptor, self._begun, self._end - self._begun, os.POSIX_FADV_DONTNEED)
+            self._begun = self._end
+
+    def sync(self) -> None:
+        """Make what was written last."""
+        os.fsync(self._descriptor)
+
+    def close(self, *, keep: bool = False) -> None:
+        """Close the file, and unless `keep`, remove what is left under its path."""
+        os.close(self._descriptor)
+        if not keep:
+            self.path.unlink(missing_ok=True)
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -202,4 +245,4 @@ def check_free(folder: Path, needed: int, reserve: int) -> None:
         StorageFull: fewer than `needed + reserve` bytes are free.
     """
     if shutil.disk_usage(folder).free < needed + reserve:
-        raise StorageFull("The hub's disk is full. Try again when its administrator has made room.")
+        raise StorageFull

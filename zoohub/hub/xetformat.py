@@ -7,7 +7,7 @@ functions over bytes: nothing here touches a disk or a database. Format: https:/
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zoohub.hub.errors import BadRequest
@@ -16,9 +16,11 @@ DATA_KEY = bytes.fromhex("6697f5775b9550de3135cbaca597181c9de421109beb2b58b4d0b0
 NODE_KEY = bytes.fromhex("017ec5c7a5472996fd946666b48a02e65ddd536f37c76dd2f86352e64a53713f")
 MAX_XORB = 64 << 20  # serialized bytes, and unpacked bytes
 MAX_CHUNK = 128 << 10
+MAX_PACKED = 2 * MAX_CHUNK  # no client sends a chunk that packing made much larger
 MAX_CHUNKS = 64 << 10  # per xorb
 _HEADER_TAG = b"HFRepoMetaData\x00"
 _RECORD = 48
+_HEAD, _FOOTER = 8, b"XETBLOB"
 _BOOKEND = b"\xff" * 32
 _WITH_VERIFICATION, _WITH_SHA256 = 1 << 31, 1 << 30
 
@@ -52,35 +54,55 @@ def hash_text(raw: bytes) -> str:
     return "".join(f"{number:016x}" for number in struct.unpack("<4Q", raw))
 
 
-def unpack_xorb(data: bytes | bytearray) -> tuple[list[bytes], str]:
-    """The raw chunks of a serialized xorb and its hash, computed from them; see `xorb_chunks`."""
-    chunks = list(xorb_chunks(data))
-    return chunks, xorb_hash(chunks)
+class XorbParser:
+    """Takes a serialized xorb piece by piece, as it arrives, and gives its raw chunks."""
 
+    def __init__(self) -> None:
+        self._rest = b""
+        self._size = self._count = 0
+        self._ended = False
 
-def xorb_chunks(data: bytes | bytearray) -> Iterator[bytes]:
-    """The raw chunks of a serialized xorb, one after the other.
+    def feed(self, data: bytes) -> list[bytes]:
+        """The chunks that are whole with these further bytes.
 
-    Raises:
-        BadRequest: the bytes are no xorb, or unpack to more than a xorb may hold.
-    """
-    at, total, count = 0, 0, 0
-    view = memoryview(data)
-    while at + 8 <= len(data) and data[at : at + 7] != b"XETBLOB":
-        version, scheme = data[at], data[at + 4]
-        packed = int.from_bytes(data[at + 1 : at + 4], "little")
-        size = int.from_bytes(data[at + 5 : at + 8], "little")
-        at += 8
-        total += size
-        if version != 0 or not 0 < size <= MAX_CHUNK or at + packed > len(data) or total > MAX_XORB:
-            raise BadRequest("The xorb is malformed: a chunk's header names impossible sizes")
-        count += 1
-        if count > MAX_CHUNKS:
-            raise BadRequest("The xorb has too many chunks")
-        yield _unpack_chunk(view[at : at + packed], scheme, size)
-        at += packed
-    if not count:
-        raise BadRequest("The xorb holds no chunk")
+        Raises:
+            BadRequest: the bytes are no xorb, or unpack to more than a xorb may hold.
+        """
+        if self._ended:
+            return []  # a footer, which says nothing new
+        data = self._rest + data if self._rest else data
+        chunks: list[bytes] = []
+        view, at = memoryview(data), 0
+        while at + _HEAD <= len(data):
+            if data[at : at + len(_FOOTER)] == _FOOTER:
+                self._ended, self._rest = True, b""
+                return chunks
+            version, scheme = data[at], data[at + 4]
+            packed = int.from_bytes(data[at + 1 : at + 4], "little")
+            size = int.from_bytes(data[at + 5 : at + 8], "little")
+            if version != 0 or not 0 < size <= MAX_CHUNK or packed > MAX_PACKED:
+                raise BadRequest("The xorb is malformed: a chunk's header names impossible sizes")
+            if at + _HEAD + packed > len(data):
+                break
+            self._count, self._size = self._count + 1, self._size + size
+            if self._count > MAX_CHUNKS or self._size > MAX_XORB:
+                raise BadRequest("The xorb has too many chunks")
+            at += _HEAD
+            chunks.append(_unpack_chunk(view[at : at + packed], scheme, size))
+            at += packed
+        self._rest = data[at:]
+        return chunks
+
+    def close(self) -> None:
+        """Say that all bytes were fed.
+
+        Raises:
+            BadRequest: they end within a chunk, or there is none.
+        """
+        if self._rest:
+            raise BadRequest("The xorb is malformed: it ends too early")
+        if not self._count:
+            raise BadRequest("The xorb holds no chunk")
 
 
 def _unpack_chunk(packed: memoryview, scheme: int, size: int) -> bytes:
@@ -118,19 +140,14 @@ def _ungroup(raw: bytes) -> bytes:
     return bytes(out)
 
 
-def xorb_hash(chunks: Sequence[bytes]) -> str:
-    """The hash of a xorb: the root of a Merkle tree over its chunks."""
-    return nodes_hash([node(chunk) for chunk in chunks])
-
-
 def node(chunk: bytes) -> tuple[bytes, int]:
-    """A chunk as a leaf of that tree: its hash and its size."""
+    """A chunk as a leaf of the tree of hashes over a xorb: its hash and its size."""
     from blake3 import blake3
 
     return blake3(chunk, key=DATA_KEY).digest(), len(chunk)
 
 
-def nodes_hash(nodes: list[tuple[bytes, int]]) -> str:
+def xorb_hash(nodes: list[tuple[bytes, int]]) -> str:
     """The hash of the xorb with these leaves."""
     return hash_text(_root(nodes))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import time
 from collections.abc import Sequence
@@ -11,9 +10,59 @@ from sqlalchemy import select
 
 from zoohub.hub.blobs import Blobs
 from zoohub.hub.errors import BadRequest
-from zoohub.hub.storage import check_free
+from zoohub.hub.storage import IncomingFile
 from zoohub.hub.tables import holdings, pack_owners, packs
-from zoohub.hub.xetformat import Segment, ShardFile, node, nodes_hash, parse_shard, xorb_chunks
+from zoohub.hub.xetformat import (
+    Segment,
+    ShardFile,
+    XorbParser,
+    node,
+    parse_shard,
+    xorb_hash,
+)
+
+
+class XorbReceiver:
+    """A xorb on its way in: its chunks are unpacked, hashed and written while the next ones arrive.
+
+    `take` what comes, then `keep` it; `close` in any case.
+    """
+
+    def __init__(self, blobs: Blobs, digest: str, user_id: int, size: int) -> None:
+        self._blobs, self._digest, self._user = blobs, digest, user_id
+        self._parser = XorbParser()
+        self._nodes: list[tuple[bytes, int]] = []
+        self._ends: list[int] = []
+        self._file = IncomingFile(blobs.incoming.new(), blobs.reserve, size)
+
+    def take(self, parts: Sequence[bytes]) -> None:
+        """Take further bytes.
+
+        Raises:
+            BadRequest: the bytes are no xorb.
+        """
+        for part in parts:
+            chunks = self._parser.feed(part)
+            for chunk in chunks:
+                self._nodes.append(node(chunk))
+                self._ends.append((self._ends[-1] if self._ends else 0) + len(chunk))
+            self._file.write(chunks)
+
+    def keep(self) -> bool:
+        """Keep the xorb, of which everything came; returns whether it is new.
+
+        Raises:
+            BadRequest: it ends too early, or has another hash than its address names.
+        """
+        self._parser.close()
+        if xorb_hash(self._nodes) != self._digest:
+            raise BadRequest("The xorb's hash is not the one that the address names; it was not kept")
+        self._file.sync()
+        return self._blobs.add_pack(self._digest, self._file.path, self._ends, self._user)
+
+    def close(self) -> None:
+        """Give back what is held; what was not kept is gone."""
+        self._file.close()
 
 
 class XetIngest:
@@ -22,29 +71,9 @@ class XetIngest:
     def __init__(self, blobs: Blobs) -> None:
         self.blobs, self.db = blobs, blobs.db
 
-    def add_xorb(self, digest: str, body: bytes | bytearray, user_id: int) -> bool:
-        """Check and keep a xorb; returns whether it is new.
-
-        Raises:
-            BadRequest: the bytes are no xorb, or have another hash.
-        """
-        # Chunk by chunk, so that a xorb is in memory once.
-        path, nodes, ends, at = self.blobs.incoming.new(), [], [], 0
-        check_free(path.parent, len(body), self.blobs.reserve)
-        try:
-            with path.open("wb") as out:
-                for chunk in xorb_chunks(body):
-                    nodes.append(node(chunk))
-                    at += len(chunk)
-                    ends.append(at)
-                    out.write(chunk)
-                out.flush()
-                os.fsync(out.fileno())
-            if nodes_hash(nodes) != digest:
-                raise BadRequest("The xorb's hash is not the one that the address names; it was not kept")
-            return self.blobs.add_pack(digest, path, ends, user_id)
-        finally:
-            path.unlink(missing_ok=True)
+    def receive(self, digest: str, user_id: int, size: int) -> XorbReceiver:
+        """What takes the bytes of a xorb as they arrive: `size` of them, if that was said, else 0."""
+        return XorbReceiver(self.blobs, digest, user_id, size)
 
     def add_shard(self, body: bytes, user_id: int, repo_id: int) -> list[ShardFile]:
         """Build the files of a shard and note that the repository may commit them.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -19,10 +18,10 @@ from zoohub.hub.accounts import NOBODY, Actor
 from zoohub.hub.errors import BadRequest, RevisionNotFound, TooLarge, Unauthorized
 from zoohub.hub.middleware import SLASH
 from zoohub.hub.service import Hub
-from zoohub.hub.storage import check_free
+from zoohub.hub.storage import IncomingFile
 
 T = TypeVar("T")
-WRITE_SIZE = 4 << 20
+WRITE_SIZE = 2 << 20  # bytes of a body that are handed to a thread at once
 
 
 class Ask:
@@ -92,20 +91,27 @@ class Ask:
         Raises:
             TooLarge: more than `limit` bytes (the configured limit), said or sent.
         """
-        most = self.hub.config.max_body if limit is None else limit
-        said = self.request.headers.get("content-length")
-        if said is not None and said.isdigit() and int(said) > most:
-            raise TooLarge(f"The body is larger than {most} bytes")
-        return bytes(await self.buffer(most))
-
-    async def buffer(self, most: int) -> bytearray:
-        """The request's body, without a second copy in memory; see `body`."""
         found = bytearray()
-        async for chunk in self.request.stream():
-            if len(found) + len(chunk) > most:
-                raise TooLarge(f"The body is larger than {most} bytes")
+        async for chunk in self.chunks(self.hub.config.max_body if limit is None else limit):
             found += chunk
-        return found
+        return bytes(found)
+
+    async def chunks(self, most: int) -> AsyncIterator[bytes]:
+        """The request's body as it arrives.
+
+        Raises:
+            TooLarge: more than `most` bytes, said or sent.
+        """
+        size = said(self.request) or 0
+        if size <= most:
+            size = 0
+            async for chunk in self.request.stream():
+                size += len(chunk)
+                if size > most:
+                    break
+                yield chunk
+        if size > most:
+            raise TooLarge(f"The body is larger than {most} bytes")
 
     async def json(self, *, optional: bool = False) -> dict[str, Any]:
         """The body as a JSON object; with `optional`, an empty body is an empty object.
@@ -157,6 +163,12 @@ def on_repo(
         return function
 
     return register
+
+
+def said(request: Request) -> int | None:
+    """The size of the body in bytes that the request names, if it names one."""
+    text_ = request.headers.get("content-length", "")
+    return int(text_) if text_.isdigit() else None
 
 
 async def run(function: Callable[..., T], *args: Any) -> T:
@@ -217,53 +229,62 @@ def flag(value: str | None) -> bool:
     return (value or "").lower() in ("1", "true", "yes", "on")
 
 
-async def receive(ask: Ask, path: Path, limit: int, *, at: int = 0) -> tuple[str, int]:
-    """Write the request's body to `path` from byte `at`, durably; returns SHA-256 and size.
-
-    The body passes through a buffer of fixed size, whatever it is long.
+async def receive(ask: Ask, path: Path, limit: int) -> tuple[str, int]:
+    """Write the request's body to `path`, durably; returns SHA-256 and size.
 
     Raises:
         TooLarge: more than `limit` bytes; StorageFull; ClientDisconnect: the client went away.
     """
-    said = ask.request.headers.get("content-length")
-    if said is not None and said.isdigit():
-        if int(said) > limit:
-            raise TooLarge(f"The file is larger than {limit} bytes")
-        check_free(path.parent, int(said), ask.hub.config.disk_reserve)
+    expected = said(ask.request) or 0
+    if expected > limit:
+        raise TooLarge(f"The file is larger than {limit} bytes")
     digest, size = hashlib.sha256(), 0
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    file = IncomingFile(path, ask.hub.config.disk_reserve, expected)
+
+    def take(parts: Sequence[bytes]) -> None:
+        nonlocal size
+        size += sum(map(len, parts))
+        if size > limit:
+            raise TooLarge(f"The file is larger than {limit} bytes")
+        file.write(parts)
+        for part in parts:
+            digest.update(part)
+
     try:
-        os.lseek(descriptor, at, os.SEEK_SET)
-        async for buffer in _gathered(ask.request.stream()):
-            size += len(buffer)
-            if size > limit:
-                raise TooLarge(f"The file is larger than {limit} bytes")
-            await to_thread.run_sync(_write, descriptor, buffer, digest)
-        await to_thread.run_sync(os.fsync, descriptor)
+        await hand_over(ask.request.stream(), take)
+        await run(file.sync)
     finally:
-        os.close(descriptor)
+        await run(lambda: file.close(keep=True))
     return digest.hexdigest(), size
 
 
-async def _gathered(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The small chunks of a stream as larger ones, so that each costs one change of threads."""
+async def hand_over(stream: AsyncIterator[bytes], take: Callable[[Sequence[bytes]], None]) -> None:
+    """Give what arrives to `take`, a few mebibytes at a time: in a thread, while the next ones arrive.
+
+    At the end, however it comes, no thread works on it any more.
+    """
     parts: list[bytes] = []
     size = 0
-    async for chunk in stream:
-        parts.append(chunk)
-        size += len(chunk)
-        if size >= WRITE_SIZE:
-            yield b"".join(parts)
-            parts, size = [], 0
-    if parts:
-        yield b"".join(parts)
-
-
-def _write(descriptor: int, buffer: bytes, digest: Any) -> None:
-    digest.update(buffer)
-    view = memoryview(buffer)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    running: asyncio.Task[None] | None = None
+    try:
+        async for part in stream:
+            parts.append(part)
+            size += len(part)
+            if size >= WRITE_SIZE:
+                if running is not None:
+                    await running
+                running = asyncio.create_task(run(take, parts))
+                parts, size = [], 0
+        if running is not None:
+            await running
+        if parts:
+            await run(take, parts)
+    finally:
+        if running is not None:
+            await asyncio.wait(
+                [running]
+            )  # its error, if it has one, is no news beside the one that ended this
+            running.cancelled() or running.exception()
 
 
 async def stream(steps: Iterator[Any], read: Callable[[Any], bytes]) -> AsyncIterator[bytes]:

@@ -6,17 +6,20 @@ the store has: what one user has sent is never taken for granted for another.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from zoohub.hub.api.base import Ask, Asked, flag, on_repo, run
-from zoohub.hub.errors import BadRequest, NotFound, Unauthorized
+from zoohub.hub.api.base import Ask, Asked, flag, hand_over, on_repo, run, said
+from zoohub.hub.errors import DISK_FULL, BadRequest, NotFound, StorageFull, TooLarge, Unauthorized
 from zoohub.hub.names import sha256
 from zoohub.hub.xetformat import MAX_XORB
 
 LIFE = 6 * 3600
+AT_A_TIME = 4  # xorbs that are taken in at once, some mebibytes of memory each
 # A xorb's serialized form may exceed its chunks by their headers and a footer.
 BODY = MAX_XORB + (8 << 20)
 
@@ -50,10 +53,14 @@ async def xorb(ask: Asked) -> Response:
     """Take a xorb: chunks that the store does not have."""
     data = _claims(ask)
     digest = sha256(ask.parts["digest"])
-    # A client sends several at once; they wait here, unread, so that memory holds one or two.
-    async with ask.request.app.state.xorbs:
-        body = await ask.buffer(BODY)
-        fresh = await run(ask.hub.xet.add_xorb, digest, body, data["user"])
+    # A client sends many at once. Those beyond a few wait here, unread, so that they take no memory.
+    async with ask.request.app.state.xorbs, _room():
+        receiver = await run(ask.hub.xet.receive, digest, data["user"], said(ask.request) or 0)
+        try:
+            await hand_over(ask.chunks(BODY), receiver.take)
+            fresh = await run(receiver.keep)
+        finally:
+            await run(receiver.close)
     return JSONResponse({"was_inserted": fresh})
 
 
@@ -63,8 +70,22 @@ async def shard(ask: Asked) -> Response:
     """Take a shard: of which chunks files are made."""
     data = _claims(ask)
     body = await ask.body()
-    await run(ask.hub.xet.add_shard, body, data["user"], data["repo"])
+    async with _room():
+        await run(ask.hub.xet.add_shard, body, data["user"], data["repo"])
     return JSONResponse({"result": 1})
+
+
+@contextlib.asynccontextmanager
+async def _room() -> AsyncIterator[None]:
+    """Says of a full disk what ends an upload; what is the server's own fault hf_xet tries again for minutes."""
+    try:
+        yield
+    except StorageFull as error:
+        raise TooLarge(error.message) from error
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise TooLarge(StorageFull.MESSAGE) from error
 
 
 @store_router.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "HEAD"])
