@@ -203,7 +203,7 @@ class IncomingFile:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         os.lseek(self._descriptor, at, os.SEEK_SET)
 
-    def write(self, parts: Sequence[bytes]) -> None:
+    def write(self, parts: Sequence[bytes | memoryview]) -> None:
         """Write further bytes, and let the disk begin with them, so that `sync` has little left to wait for."""
         for first in range(0, len(parts), MAX_PARTS):
             some = parts[first : first + MAX_PARTS]

@@ -62,19 +62,19 @@ class XorbParser:
         self._size = self._count = 0
         self._ended = False
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> list[bytes | memoryview]:
         """The chunks that are whole with these further bytes.
 
         Raises:
             BadRequest: the bytes are no xorb, or unpack to more than a xorb may hold.
         """
+        chunks: list[bytes | memoryview] = []
         if self._ended:
-            return []  # a footer, which says nothing new
+            return chunks  # a footer, which says nothing new
         data = self._rest + data if self._rest else data
-        chunks: list[bytes] = []
         view, at = memoryview(data), 0
         while at + _HEAD <= len(data):
-            if data[at : at + len(_FOOTER)] == _FOOTER:
+            if data.startswith(_FOOTER, at):
                 self._ended, self._rest = True, b""
                 return chunks
             version, scheme = data[at], data[at + 4]
@@ -82,14 +82,14 @@ class XorbParser:
             size = int.from_bytes(data[at + 5 : at + 8], "little")
             if version != 0 or not 0 < size <= MAX_CHUNK or packed > MAX_PACKED:
                 raise BadRequest("The xorb is malformed: a chunk's header names impossible sizes")
-            if at + _HEAD + packed > len(data):
+            end = at + _HEAD + packed
+            if end > len(data):
                 break
             self._count, self._size = self._count + 1, self._size + size
             if self._count > MAX_CHUNKS or self._size > MAX_XORB:
                 raise BadRequest("The xorb has too many chunks")
-            at += _HEAD
-            chunks.append(_unpack_chunk(view[at : at + packed], scheme, size))
-            at += packed
+            chunks.append(_unpack_chunk(view[at + _HEAD : end], scheme, size))
+            at = end
         self._rest = data[at:]
         return chunks
 
@@ -105,9 +105,10 @@ class XorbParser:
             raise BadRequest("The xorb holds no chunk")
 
 
-def _unpack_chunk(packed: memoryview, scheme: int, size: int) -> bytes:
+def _unpack_chunk(packed: memoryview, scheme: int, size: int) -> bytes | memoryview:
+    raw: bytes | memoryview
     if scheme == 0:
-        raw = bytes(packed)
+        raw = packed
     elif scheme in (1, 2):
         raw = _lz4(packed, size)
     else:
@@ -128,7 +129,7 @@ def _lz4(packed: memoryview, size: int) -> bytes:
     return raw
 
 
-def _ungroup(raw: bytes) -> bytes:
+def _ungroup(raw: bytes | memoryview) -> bytes:
     """Undo the grouping of bytes by their place in groups of four."""
     size = len(raw)
     out = bytearray(size)
@@ -140,7 +141,7 @@ def _ungroup(raw: bytes) -> bytes:
     return bytes(out)
 
 
-def node(chunk: bytes) -> tuple[bytes, int]:
+def node(chunk: bytes | memoryview) -> tuple[bytes, int]:
     """A chunk as a leaf of the tree of hashes over a xorb: its hash and its size."""
     from blake3 import blake3
 

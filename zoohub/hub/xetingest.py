@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import struct
 import time
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import select
 
@@ -20,6 +22,8 @@ from zoohub.hub.xetformat import (
     parse_shard,
     xorb_hash,
 )
+
+HASHERS = 4  # files of one shard that are read and hashed at once
 
 
 class XorbReceiver:
@@ -83,9 +87,13 @@ class XetIngest:
         """
         files = parse_shard(body)
         ends = self._chunk_ends({segment.xorb for file in files for segment in file.segments}, user_id)
-        for file in files:
+
+        def add(file: ShardFile) -> None:
             parts = [_locate(segment, ends) for segment in file.segments]
             self.blobs.add_recipe(file.sha256, file.size, parts)
+
+        with ThreadPoolExecutor(HASHERS) as pool:
+            deque(pool.map(add, files), maxlen=0)
         with self.db.write() as connection:
             for file in files:
                 row = {"repo_id": repo_id, "sha256": file.sha256, "committed": False, "at": time.time()}

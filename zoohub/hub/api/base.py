@@ -246,9 +246,9 @@ async def receive(ask: Ask, path: Path, limit: int) -> tuple[str, int]:
         size += sum(map(len, parts))
         if size > limit:
             raise TooLarge(f"The file is larger than {limit} bytes")
-        file.write(parts)
-        for part in parts:
+        for part in parts:  # one by one: what was just hashed is in the processor's cache
             digest.update(part)
+            file.write([part])
 
     try:
         await hand_over(ask.request.stream(), take)
