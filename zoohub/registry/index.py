@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import NamedTuple, TypeVar
 
+from pyroaring import BitMap
+
 from zoohub.registry import bitmap
 from zoohub.registry.database import Connection
 from zoohub.registry.encoding import popularity, unpack_dict
@@ -125,17 +127,8 @@ class _Edits:
 
 
 def _edited(stored: bytes | None, added: set[int], removed: set[int]) -> bytes | None:
-    if stored is None or bitmap.is_few(stored):
-        few = set(bitmap.numbers(stored)) if stored else set()
-        few = (few - removed) | added
-        return bitmap.pack(sorted(few)) if few else None
-    bits = bytearray(bitmap.unpack(stored).to_bytes(bitmap.SLOTS // 8, "little"))
-    for slot in removed:
-        bits[slot >> 3] &= ~(1 << (slot & 7))
-    for slot in added:
-        bits[slot >> 3] |= 1 << (slot & 7)
-    whole = int.from_bytes(bits, "little")
-    return bitmap.pack_int(whole) if whole else None
+    edited = (bitmap.unpack(stored or b"") - BitMap(removed)) | BitMap(added)
+    return bitmap.pack_set(edited) if edited else None
 
 
 class Crowded(Exception):

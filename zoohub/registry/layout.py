@@ -10,8 +10,9 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pyroaring import BitMap
 
 from zoohub.registry import bitmap
 from zoohub.registry.database import Connection
@@ -104,36 +105,26 @@ def _segment_rows(
 
 def _packed(having: Mapping[Maker, Mapping[Any, list[int]]]) -> list[tuple[str, bytes]]:
     """Tokens with their sets of slots, from facts with theirs (ascending)."""
-    few: dict[str, list[list[int]]] = {}
-    many: dict[str, int] = {}
+    found: dict[str, list[list[int] | BitMap]] = {}
     for make, group in having.items():
         for fact, places in group.items():
-            if len(places) <= bitmap.FEW:
-                for token in make(fact):
-                    if token in few:
-                        few[token].append(places)
-                    else:
-                        few[token] = [places]
-            else:
-                bits = _bits([places])
-                for token in make(fact):
-                    many[token] = many.get(token, 0) | bits
-    rows = [(token, bitmap.pack_int(bits | _bits(few.pop(token, [])))) for token, bits in many.items()]
-    for token, lists in few.items():
-        if len(lists) == 1:
-            rows.append((token, bitmap.pack(lists[0])))
-        elif sum(map(len, lists)) <= bitmap.FEW:
-            rows.append((token, bitmap.pack(list(dict.fromkeys(sorted(chain(*lists)))))))
-        else:
-            rows.append((token, bitmap.pack_int(_bits(lists))))
-    rows.sort(key=itemgetter(0))
-    return rows
+            slots = places if len(places) <= _FEW else BitMap(places)
+            for token in make(fact):
+                if token in found:
+                    found[token].append(slots)
+                else:
+                    found[token] = [slots]
+    return sorted((token, _union(parts)) for token, parts in found.items())
 
 
-def _bits(lists: list[list[int]]) -> int:
-    """The union of some lists of slots."""
-    import numpy  # for bulk work only: a search does without
+_FEW = 64  # slots up to which sorting is quicker than making a set
 
-    flags = numpy.zeros(bitmap.SLOTS, numpy.bool_)
-    flags[list(chain(*lists))] = True
-    return int.from_bytes(numpy.packbits(flags, bitorder="little").tobytes(), "little")
+
+def _union(parts: list[list[int] | BitMap]) -> bytes:
+    """The slots of some parts, packed."""
+    if len(parts) == 1:
+        only = parts[0]
+        return bitmap.pack(only) if isinstance(only, list) else bitmap.pack_set(only)
+    if sum(map(len, parts)) <= _FEW:
+        return bitmap.pack(sorted(set(chain.from_iterable(parts))))
+    return bitmap.pack_set(BitMap.union(*(part if isinstance(part, BitMap) else BitMap(part) for part in parts)))

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import NamedTuple
 
+from pyroaring import BitMap
+
 from zoohub.registry import bitmap
 from zoohub.registry.database import Connection
 from zoohub.registry.index import marks
@@ -97,7 +99,7 @@ class _Walk:
         return spans if self._ascending else spans[::-1]
 
     def _divided(
-        self, levels: tuple[_Level, ...], low: str, high: str, within: dict[int, int]
+        self, levels: tuple[_Level, ...], low: str, high: str, within: dict[int, BitMap]
     ) -> Iterator[Place]:
         """The matches of some segments that have a token of the first level between two bounds, in order."""
         level, finer = levels[0], levels[1:]
@@ -105,7 +107,7 @@ class _Walk:
             token for token in self._tokens(low, high, list(within)) if not self._is_passed(level, token)
         ]
         for token, part in self._sets_of(tokens, within):
-            size = sum(bits.bit_count() for bits in part.values())
+            size = sum(map(len, part.values()))
             if finer and size > _FEW:
                 yield from self._divided(finer, *_bounds(token, finer[0]), part)
             elif size:
@@ -126,26 +128,26 @@ class _Walk:
         reached = level.token(self._after.value)
         return token < reached if self._ascending else token > reached
 
-    def _sets_of(self, tokens: list[str], within: dict[int, int]) -> Iterator[tuple[str, dict[int, int]]]:
+    def _sets_of(self, tokens: list[str], within: dict[int, BitMap]) -> Iterator[tuple[str, dict[int, BitMap]]]:
         """Those of some sets that have each of the tokens; read for one token, then for two, four ... at a time."""
         numbers, start, size = list(within), 0, 1
         while start < len(tokens):
             part = tokens[start : start + size]
             sql = f"SELECT token, segment, slots FROM postings WHERE segment IN ({marks(numbers)}) AND token IN ({marks(part)})"  # noqa: S608, E501  # marks
-            found: dict[str, dict[int, int]] = {token: {} for token in part}
+            found: dict[str, dict[int, BitMap]] = {token: {} for token in part}
             for token, number, packed in self._connection.rows(sql, (*numbers, *part)) if numbers else ():
                 if bits := within[number] & bitmap.unpack(bytes(packed)):
                     found[token][number] = bits
             yield from found.items()
             start, size = start + size, min(size * 2, 32)
 
-    def _read(self, sets: dict[int, int]) -> list[Place]:
+    def _read(self, sets: dict[int, BitMap]) -> list[Place]:
         rows = at(self._connection, f"m.{self._sort}", list(_members(sets)))
         places = [Place(value, slot) for slot, value in rows]
         places.sort(key=self._order)
         return places if self._after is None else [each for each in places if self._is_behind(each)]
 
-    def _of_value(self, value: int | None, sets: dict[int, int]) -> Iterator[Place]:
+    def _of_value(self, value: int | None, sets: dict[int, BitMap]) -> Iterator[Place]:
         """Models of one and the same value."""
         places = (Place(value, slot) for slot in _members(sets))
         return places if self._after is None else filter(self._is_behind, places)
@@ -180,11 +182,11 @@ class _Matches:
 
     def count(self) -> int:
         """How many there are, with the doubtful."""
-        return sum(bits.bit_count() for bits in self.sets.values())
+        return sum(map(len, self.sets.values()))
 
     def true(self, connection: Connection, slots: list[int]) -> set[int]:
         """Those of some matching slots that match beyond doubt."""
-        doubtful = [slot for slot in slots if not self._sure[slot // bitmap.SLOTS] >> slot % bitmap.SLOTS & 1]
+        doubtful = [slot for slot in slots if slot % bitmap.SLOTS not in self._sure[slot // bitmap.SLOTS]]
         looked_at = candidates(connection, doubtful)
         return {
             slot for slot in slots
@@ -193,8 +195,8 @@ class _Matches:
         }  # fmt: skip
 
 
-def _members(sets: dict[int, int]) -> Iterator[int]:
+def _members(sets: dict[int, BitMap]) -> Iterator[int]:
     """The slots of sets by segment, ascending."""
     for number, bits in sorted(sets.items()):
-        for offset in bitmap.members(bits):
+        for offset in bits:
             yield number * bitmap.SLOTS + offset

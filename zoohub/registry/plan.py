@@ -13,13 +13,15 @@ from functools import cached_property
 from typing import Any as Value
 from typing import TypeAlias
 
+from pyroaring import BitMap
+
 from zoohub.registry import bitmap
 from zoohub.registry.database import Connection
 from zoohub.registry.encoding import key_in, unpack_dict
 from zoohub.registry.index import marks
 
 LAST = "\U0010ffff"  # sorts after every character that a token holds
-Sets: TypeAlias = tuple[int, int]
+Sets: TypeAlias = tuple[BitMap, BitMap]
 
 
 class Segment:
@@ -29,16 +31,15 @@ class Segment:
         self.number = number
         self._packed: dict[str, bytes] = {}
         self._ranges: dict[tuple[str, str], list[bytes]] = {}
-        self._sets: dict[object, int] = {}
+        self._sets: dict[object, BitMap] = {}
 
-    def token(self, token: str) -> int:
+    def token(self, token: str) -> BitMap:
         """The slots that have `token`."""
         if token not in self._sets:
-            packed = self._packed.get(token)
-            self._sets[token] = bitmap.unpack(packed) if packed else 0
+            self._sets[token] = bitmap.unpack(self._packed.get(token, b""))
         return self._sets[token]
 
-    def between(self, bounds: tuple[str, str]) -> int:
+    def between(self, bounds: tuple[str, str]) -> BitMap:
         """The slots that have a token from the first bound up to, not including, the second."""
         if bounds not in self._sets:
             self._sets[bounds] = bitmap.union(self._ranges.get(bounds, ()))
@@ -87,7 +88,7 @@ class Node:
     def holds(self, segment: Segment, offset: int, candidate: Candidate) -> bool:
         """Whether the model at `offset` of the segment, which is `candidate`, meets the condition."""
         sure, maybe = self.sets(segment)
-        return bool(sure >> offset & 1) or (bool(maybe >> offset & 1) and self.check(candidate))
+        return offset in sure or (offset in maybe and self.check(candidate))
 
     def check(self, candidate: Candidate) -> bool:
         """The condition on the model itself, asked only where the sets leave a doubt."""
@@ -144,7 +145,7 @@ class Checked(Node):
     test: Callable[[Candidate], bool]
 
     def sets(self, segment: Segment) -> Sets:
-        return 0, self.likely.sets(segment)[1]
+        return bitmap.NONE, self.likely.sets(segment)[1]
 
     def check(self, candidate: Candidate) -> bool:
         return self.test(candidate)
@@ -176,7 +177,7 @@ class All(_Several):
             its_sure, its_maybe = part.sets(segment)
             sure, maybe = sure & its_sure, maybe & its_maybe
             if not maybe:
-                return 0, 0
+                return bitmap.NONE, bitmap.NONE
         return sure, maybe
 
     def holds(self, segment: Segment, offset: int, candidate: Candidate) -> bool:
@@ -187,7 +188,7 @@ class Any(_Several):
     """At least one part."""
 
     def sets(self, segment: Segment) -> Sets:
-        sure = maybe = 0
+        sure = maybe = bitmap.NONE
         for part in self.parts:
             its_sure, its_maybe = part.sets(segment)
             sure, maybe = sure | its_sure, maybe | its_maybe
@@ -205,7 +206,7 @@ class Not(Node):
 
     def sets(self, segment: Segment) -> Sets:
         sure, maybe = self.part.sets(segment)
-        return bitmap.FULL & ~maybe, bitmap.FULL & ~sure
+        return bitmap.FULL - maybe, bitmap.FULL - sure
 
     def holds(self, segment: Segment, offset: int, candidate: Candidate) -> bool:
         return not self.part.holds(segment, offset, candidate)

@@ -13,6 +13,8 @@ from math import log10
 from typing import Any as Anything
 from typing import Generic, NamedTuple, TypeVar
 
+from pyroaring import BitMap
+
 from zoohub.errors import InvalidQuery
 from zoohub.registry import bitmap
 from zoohub.registry.database import Connection, Pool
@@ -111,10 +113,8 @@ def _least_popular(connection: Connection, plan: Node, after: int | None) -> Ite
     for low, high in spans:
         for segment in reversed(list(segments(connection, plan, low // bitmap.SLOTS))):
             base = segment.number * bitmap.SLOTS
-            below = (1 << min(max(high - base, 0), bitmap.SLOTS)) - 1
-            above = (1 << min(max(low - base, 0), bitmap.SLOTS)) - 1
-            maybe = plan.sets(segment)[1] & below & ~above
-            yield from checked(connection, plan, segment, bitmap.descending(maybe), PAGE)
+            offsets = [each for each in plan.sets(segment)[1] if low <= base + each < high]
+            yield from checked(connection, plan, segment, reversed(offsets), PAGE)
 
 
 # --- relevance ----------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def _by_value(
 def count(connection: Connection, query: Query) -> int:
     """How many models match."""
     with connection.snapshot():
-        return sum(found.bit_count() for _, found in _matching(connection, read(query).plan))
+        return sum(len(found) for _, found in _matching(connection, read(query).plan))
 
 
 def facet_counts(connection: Connection, query: Query, name: str) -> Counter[str]:
@@ -202,29 +202,23 @@ def facet_counts(connection: Connection, query: Query, name: str) -> Counter[str
         matching = {number: found for number, found in _matching(connection, read(query).plan) if found}
         for part in chunks(list(matching), 8):
             sql = f"SELECT segment, token, slots FROM postings WHERE segment IN ({marks(part)}) AND token >= ? AND token < ?"  # noqa: S608, E501  # marks
-            as_bytes = {number: bitmap.to_bytes(matching[number]) for number in part}
             for number, token, packed in connection.rows(sql, (*part, start, start + LAST)):
-                if bitmap.is_few(packed):
-                    bits = as_bytes[number]
-                    common = sum(bits[slot >> 3] >> (slot & 7) & 1 for slot in bitmap.numbers(packed))
-                else:
-                    common = (bitmap.unpack(packed) & matching[number]).bit_count()
-                if common:
+                if common := matching[number].intersection_cardinality(bitmap.unpack(bytes(packed))):
                     counts[token[len(start) :]] += common
     return Counter({value: number for value, number in counts.items() if not value.startswith("@")})
 
 
-def _matching(connection: Connection, plan: Node) -> Iterator[tuple[int, int]]:
+def _matching(connection: Connection, plan: Node) -> Iterator[tuple[int, BitMap]]:
     """(segment, slots that match) of every segment; doubtful models are looked at while they are few."""
     looked = 0
     for segment in segments(connection, plan, 0):
         sure, maybe = plan.sets(segment)
-        doubtful = maybe & ~sure
-        looked += doubtful.bit_count()
+        doubtful = maybe - sure
+        looked += len(doubtful)
         if doubtful and looked <= _DOUBTS:
             base = segment.number * bitmap.SLOTS
-            true = checked(connection, plan, segment, bitmap.members(doubtful), 500)
-            yield segment.number, sure | bitmap.from_members(slot - base for slot in true)
+            true = checked(connection, plan, segment, doubtful, 500)
+            yield segment.number, sure | BitMap([slot - base for slot in true])
         else:
             yield segment.number, maybe
 

@@ -18,28 +18,26 @@ def matching(connection: Connection, plan: Node, after: int, *, want: int) -> It
     """The slots of models that match, the most popular first, from behind the slot `after` on."""
     for segment in segments(connection, plan, (after + 1) // bitmap.SLOTS):
         base = segment.number * bitmap.SLOTS
-        maybe = plan.sets(segment)[1]
-        if after >= base:
-            maybe = maybe >> (after - base + 1) << (after - base + 1)
-        if maybe:
-            yield from checked(connection, plan, segment, bitmap.members(maybe), want)
+        if maybe := plan.sets(segment)[1]:
+            offsets = maybe.iter_equal_or_larger(max(after + 1 - base, 0))
+            yield from checked(connection, plan, segment, offsets, want)
 
 
 def checked(
     connection: Connection, plan: Node, segment: Segment, offsets: Iterable[int], want: int
 ) -> Iterator[int]:
     """The slots of those models at `offsets` that do match, in that order; doubtful ones are looked at."""
-    sure = bitmap.to_bytes(plan.sets(segment)[0])
+    sure = plan.sets(segment)[0]
     base = segment.number * bitmap.SLOTS
     for part in batches(offsets, want):
-        doubtful = [base + offset for offset in part if not sure[offset >> 3] >> (offset & 7) & 1]
+        doubtful = [base + offset for offset in part if offset not in sure]
         looked_at = candidates(connection, doubtful)
         for offset in part:
             slot = base + offset
             if slot in looked_at:
                 if plan.holds(segment, offset, looked_at[slot]):
                     yield slot
-            elif sure[offset >> 3] >> (offset & 7) & 1:
+            elif offset in sure:
                 yield slot
 
 

@@ -33,7 +33,7 @@ from zoohub import tasks
 from zoohub.registry.encoding import epoch, key_of, storable
 from zoohub.registry.records import DEFAULT_SOURCE, UNKNOWN
 
-VERSION = "2"  # a registry indexed by another version is indexed anew when it is next written
+VERSION = "3"  # a registry indexed by another version is indexed anew when it is next written
 
 EVERY = "*"
 FACETS = (
