@@ -21,6 +21,7 @@ NONE = BitMap()
 _FEW = 4096  # from here on a container is a bitmap
 _HEADER = Struct("<IIHHI")  # format, containers, number of the first, its slots less one, where it begins
 _FORMAT = 12346  # of a serialized roaring bitmap without runs
+_DENSE, _OFFSET = _HEADER.pack(_FORMAT, 1, 0, 0, 16)[:10], _HEADER.pack(_FORMAT, 1, 0, 0, 16)[12:]
 
 
 def pack(slots: Iterable[int]) -> bytes:
@@ -46,27 +47,25 @@ def _as_numbers(slots: Iterable[int]) -> bytes:
     return _little(array("H", slots)).tobytes()
 
 
-def is_few(packed: bytes) -> bool:
-    """Whether a packed set is a list of numbers, which `numbers` reads."""
-    return len(packed) <= 2 * _FEW
-
-
-def numbers(packed: bytes) -> array[int]:
-    """The slots of a packed list, ascending."""
-    return _little(array("H", packed))
-
-
 def size(packed: bytes) -> int:
     """How many slots a packed set has."""
-    return len(packed) // 2 if is_few(packed) else int.from_bytes(packed[:2], "little") + 1
+    length = len(packed)
+    return length // 2 if length <= 2 * _FEW else int.from_bytes(packed[:2], "little") + 1
+
+
+def common(bits: BitMap, packed: bytes) -> int:
+    """How many slots of a set are in a packed set."""
+    if len(packed) > _SHORT:
+        return bits.intersection_cardinality(unpack(packed))
+    return sum([slot in bits for slot in _little(array("H", packed))])
 
 
 def unpack(packed: bytes) -> BitMap:
     """The set; it is not to be changed."""
-    if not packed:
-        return NONE
-    held = packed if is_few(packed) else packed[2:]
-    return BitMap.deserialize(_HEADER.pack(_FORMAT, 1, 0, size(packed) - 1, 16) + held)
+    length = len(packed)
+    if length > 2 * _FEW:
+        return BitMap.deserialize(_DENSE + packed[:2] + _OFFSET + packed[2:])
+    return BitMap.deserialize(_HEADER.pack(_FORMAT, 1, 0, length // 2 - 1, 16) + packed) if length else NONE
 
 
 def union(packed: Iterable[bytes]) -> BitMap:
@@ -79,11 +78,11 @@ def union(packed: Iterable[bytes]) -> BitMap:
         else:
             many.append(unpack(each))
     if few:
-        many.append(BitMap(array("I", numbers(b"".join(few)))))
+        many.append(BitMap(array("I", _little(array("H", b"".join(few))))))
     return many[0] if len(many) == 1 else BitMap.union(*many) if many else NONE
 
 
-_SHORT = 64  # bytes up to which gathering numbers is quicker than making a set of each
+_SHORT = 48  # bytes up to which looking at the numbers is quicker than making a set of them
 
 
 def _little(words: array[int]) -> array[int]:

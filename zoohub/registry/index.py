@@ -7,7 +7,7 @@ much has changed at once, `layout` makes the whole index anew. Both run inside o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from random import Random
 from typing import NamedTuple, TypeVar
 
@@ -267,6 +267,6 @@ def chunks(items: Sequence[T], size: int = _CHUNK) -> Iterable[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def marks(items: Sequence[object]) -> str:
+def marks(items: Collection[object]) -> str:
     """The parameter marks of an IN (...)."""
     return ", ".join("?" * len(items))

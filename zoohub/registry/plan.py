@@ -47,18 +47,25 @@ class Segment:
 
     @classmethod
     def load(cls, connection: Connection, numbers: Sequence[int], plan: Node) -> list[Segment]:
-        """Read what `plan` needs of some segments."""
+        """Read what `plan` needs of some segments; those without a model that has all it requires are left out."""
         segments = {number: cls(number) for number in numbers}
-        within = f"segment IN ({marks(numbers)})"
         if tokens := sorted(set(plan.tokens())):
-            sql = f"SELECT segment, token, slots FROM postings WHERE {within} AND token IN ({marks(tokens)})"  # noqa: S608  # marks
+            sql = f"SELECT segment, token, slots FROM postings WHERE segment IN ({marks(numbers)}) AND token IN ({marks(tokens)})"  # noqa: S608, E501  # marks
             for number, token, packed in connection.rows(sql, (*numbers, *tokens)):
                 segments[number]._packed[token] = bytes(packed)
-        for low, high in set(plan.ranges()):
-            sql = f"SELECT segment, slots FROM postings WHERE {within} AND token >= ? AND token < ?"  # noqa: S608  # marks
-            for number, packed in connection.rows(sql, (*numbers, low, high)):
+        required = sorted(set(plan.required()))
+        segments = {number: each for number, each in segments.items() if each._has_all(required)}
+        for low, high in set(plan.ranges()) if segments else ():
+            sql = f"SELECT segment, slots FROM postings WHERE segment IN ({marks(segments)}) AND token >= ? AND token < ?"  # noqa: S608, E501  # marks
+            for number, packed in connection.rows(sql, (*segments, low, high)):
                 segments[number]._ranges.setdefault((low, high), []).append(bytes(packed))
         return list(segments.values())
+
+    def _has_all(self, tokens: Sequence[str]) -> bool:
+        """Whether a slot has all the tokens."""
+        if not all(token in self._packed for token in tokens):
+            return False
+        return len(tokens) < 2 or bool(BitMap.intersection(*map(self.token, tokens)))
 
 
 class Candidate:
@@ -94,6 +101,10 @@ class Node:
         """The condition on the model itself, asked only where the sets leave a doubt."""
         raise NotImplementedError
 
+    def required(self) -> Iterable[str]:
+        """Tokens that no model is without that meets the condition."""
+        return ()
+
     def tokens(self) -> Iterable[str]:
         """The tokens it looks up."""
         return ()
@@ -112,6 +123,9 @@ class Has(Node):
     def sets(self, segment: Segment) -> Sets:
         found = segment.token(self.token)
         return found, found
+
+    def required(self) -> Iterable[str]:
+        return (self.token,)
 
     def tokens(self) -> Iterable[str]:
         return (self.token,)
@@ -150,6 +164,9 @@ class Checked(Node):
     def check(self, candidate: Candidate) -> bool:
         return self.test(candidate)
 
+    def required(self) -> Iterable[str]:
+        return self.likely.required()
+
     def tokens(self) -> Iterable[str]:
         return self.likely.tokens()
 
@@ -170,6 +187,9 @@ class _Several(Node):
 
 class All(_Several):
     """Every part; without parts, everything."""
+
+    def required(self) -> Iterable[str]:
+        return (token for part in self.parts for token in part.required())
 
     def sets(self, segment: Segment) -> Sets:
         sure = maybe = bitmap.FULL

@@ -203,9 +203,10 @@ def facet_counts(connection: Connection, query: Query, name: str) -> Counter[str
         for part in chunks(list(matching), 8):
             sql = f"SELECT segment, token, slots FROM postings WHERE segment IN ({marks(part)}) AND token >= ? AND token < ?"  # noqa: S608, E501  # marks
             for number, token, packed in connection.rows(sql, (*part, start, start + LAST)):
-                if common := matching[number].intersection_cardinality(bitmap.unpack(bytes(packed))):
-                    counts[token[len(start) :]] += common
-    return Counter({value: number for value, number in counts.items() if not value.startswith("@")})
+                counts[token] += bitmap.common(matching[number], bytes(packed))
+    return Counter(
+        {token[len(start) :]: found for token, found in counts.items() if found and not token.startswith(f"{start}@")}
+    )
 
 
 def _matching(connection: Connection, plan: Node) -> Iterator[tuple[int, BitMap]]:
