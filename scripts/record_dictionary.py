@@ -1,6 +1,5 @@
-"""Train zoohub/registry/records.zdict, the words that the documents of the registry are deflated with.
+"""Train zoohub/registry/records.zdict, the dictionary that the documents of the registry are compressed with.
 
-    pip install zstandard
     python scripts/record_dictionary.py --data ARCHIVE [--test LATER_ARCHIVE]
 
 Every stored document is read with this file: train it anew only together with a new first byte of the format
@@ -11,19 +10,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import hub_records  # noqa: E402
+import zstandard  # noqa: E402
 
 from zoohub.registry import ModelRecord, encoding  # noqa: E402
 from zoohub.registry.sources import records  # noqa: E402
 from zoohub.registry.sources.catalog import CatalogSource  # noqa: E402
 
 TARGET = ROOT / "zoohub" / "registry" / "records.zdict"
+SIZE = 1 << 16
 
 
 def main() -> None:
@@ -36,30 +36,18 @@ def main() -> None:
     seen = hub_records.records(options.data)
     samples = [encoding.as_json(record) for record in seen]
     samples += [encoding.as_json(record) for record in list(records(CatalogSource()))[::4]]
-    words = trained(samples)
-    TARGET.write_bytes(words)
+    TARGET.write_bytes(zstandard.train_dictionary(SIZE, samples).as_bytes())
     if options.test:
         known = {record.id for record in seen}
-        report([record for record in hub_records.records(options.test) if record.id not in known], words)
+        report([record for record in hub_records.records(options.test) if record.id not in known])
 
 
-def trained(samples: list[bytes]) -> bytes:
-    """The most useful parts of the samples, the best last: zlib reaches what is near most cheaply."""
-    import zstandard
-
-    made = zstandard.train_dictionary(encoding.DICTIONARY_BYTES, samples).as_bytes()
-    return made[-encoding.DICTIONARY_BYTES :]
-
-
-def report(unseen: list[ModelRecord], words: bytes) -> None:
-    """Print how far records are deflated that the training has not seen."""
+def report(unseen: list[ModelRecord]) -> None:
+    """Print how far records are compressed that the training has not seen."""
     texts = [encoding.as_json(record) for record in unseen]
-    primed = zlib.compressobj(encoding.LEVEL, zlib.DEFLATED, encoding.WINDOW, encoding.MEMORY, 0, words)
-    packed = 0
-    for text in texts:
-        deflate = primed.copy()
-        packed += len(deflate.compress(text)) + len(deflate.flush()) + 1
-    print(f"{len(texts)} records: {sum(map(len, texts)) / len(texts):.0f} -> {packed / len(texts):.0f} bytes")
+    stored = [encoding.compressed(text) for text in texts]
+    before, after = (sum(map(len, parts)) / len(texts) for parts in (texts, stored))
+    print(f"{len(texts)} records: {before:.0f} -> {after:.0f} bytes")
 
 
 if __name__ == "__main__":

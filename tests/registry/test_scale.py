@@ -15,7 +15,6 @@ from zoohub.registry import (
     encoding,
     helpers,
     layout,
-    lookup,
     orders,
     writing,
 )
@@ -104,13 +103,13 @@ def test_a_bulk_load_by_helpers_stores_what_a_plain_one_does(
 
 
 def test_helpers_that_die_are_done_without() -> None:
-    texts = [encoding.as_json(record) for record in many(50)]
+    stated = [encoding.facts(record) for record in many(50)]
     with Helpers() as crew:
         for process in crew._started:
             process.kill()
             process.wait()
-        assert crew.submit("deflate", texts).result() == encoding.deflated_all(texts)
-        results = list(crew.map("deflate", ((texts[:number],) for number in range(20))))
+        assert crew.submit("pack", stated).result() == encoding.packed_all(stated)
+        results = list(crew.map("pack", ((stated[:number],) for number in range(20))))
     assert [len(result) for result in results] == list(range(20))
 
 
@@ -125,8 +124,7 @@ def _index_of(registry: Registry) -> list[tuple[object, ...]]:
 @pytest.fixture
 def one_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every id has the same hash."""
-    for module in (encoding, writing, lookup):
-        monkeypatch.setattr(module, "hash_of", lambda _id: 7)
+    monkeypatch.setattr(encoding, "_hash", lambda _key: 7)
 
 
 @pytest.mark.usefixtures("one_hash")

@@ -1,21 +1,24 @@
 """ModelRecord <-> row: validation of what comes in, and the packed document that is stored.
 
-`doc` is the record as sparse JSON, deflated with a preset dictionary of what records repeat (`records.zdict`, made
-by scripts/record_dictionary.py): 140 bytes for a typical hub record instead of 570.
+`doc` is the record as sparse JSON, compressed by Zstandard with a dictionary of what records repeat (`records.zdict`,
+made by scripts/record_dictionary.py): 140 bytes for a typical hub record instead of 580.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import zlib
-from collections.abc import Mapping
-from dataclasses import MISSING, fields, replace
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, fields
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
+from hashlib import blake2b
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
+
+import zstandard
 
 from zoohub.errors import InvalidModelId, InvalidRecord, RegistryError
 from zoohub.registry.records import DEFAULT_SOURCE, SOURCES, ModelId, ModelRecord
@@ -28,9 +31,10 @@ _MOST = {"parameters": 2**62, "size": 2**62, "downloads": 2**40, "likes": LIKES_
 _decode = json.JSONDecoder().raw_decode
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
-DICTIONARY_BYTES = 1 << 14
-WINDOW, LEVEL, MEMORY = -14, 6, 5  # raw deflate with a window that the dictionary fills, and small to set up
-_FORMAT = b"\x02"  # of documents that are read with this dictionary
+LEVEL = 3
+_FORMAT = (
+    b"\x03"  # of documents that are read with this dictionary; it stands where a frame's magic number would
+)
 
 _DEFAULTS: dict[str, Any] = {
     f.name: f.default if f.default is not MISSING else None for f in fields(ModelRecord) if f.name != "id"
@@ -67,26 +71,50 @@ def key_of(record_id: str) -> str:
 
 def hash_of(record_id: str) -> int:
     """64 bits, signed, of the key of an id. Two ids may share them: whoever looks up by it compares the ids."""
-    from hashlib import blake2b
-
-    digest = blake2b(key_of(record_id).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
+    return _hash(key_of(record_id))
 
 
-def _identity_fault(record: ModelRecord) -> str | None:
-    if record.source == DEFAULT_SOURCE and len(record.id) <= 200 and _COMMON_ID.fullmatch(record.id):
-        return None
-    if record.source not in SOURCES:
-        return f"{record.source!r} is no source"
-    if record.source == "folder":
-        return None if record.id.startswith("folder:") and "\0" not in record.id else "its id is no folder id"
-    try:
-        parsed = ModelId.parse(record.id, folders=False)
-    except InvalidModelId as error:
-        return error.message
-    if parsed.source != record.source:
-        return f"its id belongs to the source {parsed.source!r}, not {record.source!r}"
-    return None
+def _hash(key: str) -> int:
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+Facts: TypeAlias = tuple[Any, ...]  # the id, the values of _PLAIN, the lists of _NESTED, the config
+
+
+class Packed(NamedTuple):
+    """A record as it is stored: its key (see `key_of`), the hash of it, the document."""
+
+    key: str
+    hash: int
+    doc: bytes
+
+
+def facts(record: ModelRecord, license: str | None = None) -> Facts:
+    """What a record states, as plain values that another process can be given; with its license normalized, if given.
+
+    Raises:
+        InvalidRecord: an entry of a list is of the wrong kind.
+    """
+    plain, nested = _plain(record), _nested(record)
+    if license is not None and license != record.license:
+        plain = (*plain[:_LICENSE], license, *plain[_LICENSE + 1 :])
+    if any(nested):
+        nested = tuple(map(_entries, nested, _NESTED, (record.id,) * len(_NESTED)))
+    return (record.id, *plain, *nested, dict(record.config))
+
+
+_LICENSE = _PLAIN.index("license")
+
+
+def _entries(items: Iterable[Any], name: str, id: str) -> list[dict[str, Any]]:
+    attribute, kind = _NESTED[name]
+    if not all(isinstance(getattr(item, attribute), kind) for item in items):
+        raise InvalidRecord(id, f"an entry of {name} has no {attribute}")
+    return [_stated(item) for item in items]
+
+
+def _stated(item: Any) -> dict[str, Any]:
+    return {slot: value for slot in item.__slots__ if (value := getattr(item, slot)) is not None}
 
 
 def pack(record: ModelRecord) -> bytes:
@@ -95,7 +123,30 @@ def pack(record: ModelRecord) -> bytes:
     Raises:
         InvalidRecord: see `as_json`.
     """
-    return deflated(as_json(record))
+    return packed(facts(record)).doc
+
+
+def packed(stated: Facts) -> Packed:
+    """A record by its facts, ready to be stored.
+
+    Raises:
+        InvalidRecord: see `as_json`.
+    """
+    doc = compressed(_as_json(stated))
+    key = key_of(stated[0])
+    return Packed(key, _hash(key), doc)
+
+
+def packed_all(several: list[Facts]) -> list[tuple[str, int | None, Any]]:
+    """Several records, each as the values of `Packed`; of one that is refused: its id, None, the reason."""
+    done: list[tuple[str, int | None, Any]] = []
+    for stated in several:
+        try:
+            key, hash, doc = packed(stated)
+            done.append((key, hash, doc))
+        except InvalidRecord as refusal:
+            done.append((refusal.ident, None, refusal.reason))
+    return done
 
 
 def as_json(record: ModelRecord) -> bytes:
@@ -105,58 +156,56 @@ def as_json(record: ModelRecord) -> bytes:
         InvalidRecord: its id is no id, a value is of the wrong kind, impossible or too large, it does not fit into JSON
             (lone surrogates, infinite numbers), or is larger than `MAX_DOC`.
     """
-    if fault := _identity_fault(record):
-        raise InvalidRecord(str(record.id)[:200], fault)
-    stated = _sparse(record)
+    return _as_json(facts(record))
+
+
+def _as_json(stated: Facts) -> bytes:
+    id = stated[0]
+    if fault := _identity_fault(id, stated[_SOURCE]):
+        raise InvalidRecord(str(id)[:200], fault)
     try:
-        text = _encode(stated).encode()
+        text = _encode(_sparse(stated)).encode()
     except (ValueError, TypeError) as error:
-        raise InvalidRecord(record.id, f"it cannot be stored: {error}") from error
+        raise InvalidRecord(id, f"it cannot be stored: {error}") from error
     if len(text) > MAX_DOC:
-        raise InvalidRecord(record.id, f"it takes {len(text)} bytes, more than {MAX_DOC}")
+        raise InvalidRecord(id, f"it takes {len(text)} bytes, more than {MAX_DOC}")
     return text
 
 
-def deflated(text: bytes) -> bytes:
-    """The document of a record's JSON."""
-    deflate = _primed().copy()
-    return _FORMAT + deflate.compress(text) + deflate.flush()
+def _identity_fault(id: str, source: str) -> str | None:
+    if source == DEFAULT_SOURCE and len(id) <= 200 and _COMMON_ID.fullmatch(id):
+        return None
+    if source not in SOURCES:
+        return f"{source!r} is no source"
+    if source == "folder":
+        return None if id.startswith("folder:") and "\0" not in id else "its id is no folder id"
+    try:
+        parsed = ModelId.parse(id, folders=False)
+    except InvalidModelId as error:
+        return error.message
+    if parsed.source != source:
+        return f"its id belongs to the source {parsed.source!r}, not {source!r}"
+    return None
 
 
-def deflated_all(texts: list[bytes]) -> list[bytes]:
-    """The documents of several records' JSON."""
-    return [deflated(text) for text in texts]
-
-
-@cache
-def _primed() -> zlib._Compress:
-    return zlib.compressobj(LEVEL, zlib.DEFLATED, WINDOW, MEMORY, zlib.Z_DEFAULT_STRATEGY, _dictionary())
-
-
-@cache
-def _dictionary() -> bytes:
-    return (Path(__file__).parent / "records.zdict").read_bytes()
-
-
-def _sparse(record: ModelRecord) -> dict[str, Any]:
-    """What a record states, checked."""
-    data: dict[str, Any] = {"id": record.id}
-    for value, (name, nothing, rule) in zip(_plain(record), _RULES, strict=True):
+def _sparse(stated: Facts) -> dict[str, Any]:
+    """What is known of a record, checked."""
+    id = stated[0]
+    data: dict[str, Any] = {"id": id}
+    for value, (name, nothing, rule) in zip(stated[1:], _RULES, strict=False):
         if value is None or value == nothing:
             continue
         if type(value) is not rule and (fault := _value_fault(name, value, rule)):
-            raise InvalidRecord(record.id, fault)
+            raise InvalidRecord(id, fault)
         data[name] = value
-    for items, (name, (attribute, kind)) in zip(_nested(record), _NESTED.items(), strict=True):
-        if items:
-            if not all(isinstance(getattr(item, attribute), kind) for item in items):
-                raise InvalidRecord(record.id, f"an entry of {name} has no {attribute}")
-            data[name] = [_stated(item) for item in items]
-    if record.config:
-        data["config"] = dict(record.config)
-    if data.get("name") == record.id.rsplit("/", 1)[-1]:
+    data |= {name: value for value, name in zip(stated[len(_PLAIN) + 1 :], _BESIDES, strict=True) if value}
+    if data.get("name") == id.rsplit("/", 1)[-1]:
         del data["name"]
     return data
+
+
+_BESIDES = (*_NESTED, "config")
+_SOURCE = 1 + _PLAIN.index("source")
 
 
 def _value_fault(name: str, value: Any, rule: Any) -> str | None:
@@ -170,10 +219,6 @@ def _value_fault(name: str, value: Any, rule: Any) -> str | None:
     return None if right else f"{name} is {value!r:.40}, not a possible count"
 
 
-def _stated(item: Any) -> dict[str, Any]:
-    return {slot: value for slot in item.__slots__ if (value := getattr(item, slot)) is not None}
-
-
 def unpack(doc: bytes) -> ModelRecord:
     """The record of a document."""
     return ModelRecord.from_dict(unpack_dict(doc))
@@ -182,7 +227,7 @@ def unpack(doc: bytes) -> ModelRecord:
 def unpack_dict(doc: bytes) -> Mapping[str, Any]:
     """The sparse dict of a document."""
     data: dict[str, Any]
-    data, _ = _decode(_inflated(doc).decode())
+    data, _ = _decode(decompressed(doc).decode())
     return data
 
 
@@ -192,20 +237,59 @@ def key_in(doc: bytes) -> str:
 
 
 def _id_in(doc: bytes) -> str:
-    text = _inflated(doc)
+    text = decompressed(doc)
     end = text.index(b'"', 7)  # behind {"id":"
     if text.find(b"\\", 7, end) < 0:
         return text[7:end].decode()
     return str(json.loads(text)["id"])
 
 
-def _inflated(doc: bytes) -> bytes:
+def compressed(text: bytes) -> bytes:
+    """The document of a record's JSON."""
+    return _FORMAT + _codec.compressor.compress(text)
+
+
+def decompressed(doc: bytes) -> bytes:
+    """The JSON of a document.
+
+    Raises:
+        RegistryError: it is of another format, or damaged.
+    """
     if doc[:1] != _FORMAT:
         raise RegistryError(
             "The registry holds documents of an unknown format: another version of zoohub wrote it.",
             "Use that version, or move the file away (`zoo db info` names it) and sync again.",
         )
-    return zlib.decompressobj(WINDOW, _dictionary()).decompress(memoryview(doc)[1:])
+    try:
+        return _codec.decompressor.decompress(memoryview(doc)[1:])
+    except zstandard.ZstdError as error:
+        raise RegistryError(
+            "The registry holds a damaged document.",
+            "Restore a copy of the database, or sync into a new one.",
+        ) from error
+
+
+class _Codec(threading.local):
+    """What compresses and decompresses; each thread has its own, for one does one thing at a time."""
+
+    @cached_property
+    def compressor(self) -> zstandard.ZstdCompressor:
+        parameters = zstandard.ZstdCompressionParameters.from_level(
+            LEVEL, format=zstandard.FORMAT_ZSTD1_MAGICLESS, write_dict_id=False, write_content_size=True
+        )
+        return zstandard.ZstdCompressor(dict_data=_dictionary(), compression_params=parameters)
+
+    @cached_property
+    def decompressor(self) -> zstandard.ZstdDecompressor:
+        return zstandard.ZstdDecompressor(dict_data=_dictionary(), format=zstandard.FORMAT_ZSTD1_MAGICLESS)
+
+
+_codec = _Codec()
+
+
+@cache
+def _dictionary() -> zstandard.ZstdCompressionDict:
+    return zstandard.ZstdCompressionDict((Path(__file__).parent / "records.zdict").read_bytes())
 
 
 @lru_cache(maxsize=4096)
@@ -224,8 +308,3 @@ def popularity(doc: Mapping[str, Any]) -> int:
     """The key of the popularity order: downloads first, likes among equals; models without figures last."""
     downloads, likes = doc.get("downloads", -1), doc.get("likes", -1)
     return int((downloads + 1) * LIKES_RANGE + likes + 1)
-
-
-def with_license(record: ModelRecord, license: str) -> ModelRecord:
-    """`record` with its license normalized."""
-    return replace(record, license=license)

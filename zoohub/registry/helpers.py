@@ -21,7 +21,7 @@ from typing import IO, Any
 from zoohub.registry import encoding, layout
 
 # name of a job -> what does it; arguments and result are plain values
-JOBS: dict[str, Callable[..., Any]] = {"deflate": encoding.deflated_all, "segment": layout.segment_rows}
+JOBS: dict[str, Callable[..., Any]] = {"pack": encoding.packed_all, "segment": layout.segment_rows}
 _MOST = 8
 
 
@@ -89,6 +89,8 @@ class Helpers:
             if process is not None and process.stdin and process.stdout:
                 _write(process.stdin, (job, *arguments))
                 return _read(process.stdout)
+        except ValueError:  # what marshal does not know is no plain value: the process here judges it
+            pass
         except (OSError, EOFError):
             process = None
         finally:

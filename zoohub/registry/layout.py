@@ -127,4 +127,6 @@ def _union(parts: list[list[int] | BitMap]) -> bytes:
         return bitmap.pack(only) if isinstance(only, list) else bitmap.pack_set(only)
     if sum(map(len, parts)) <= _FEW:
         return bitmap.pack(sorted(set(chain.from_iterable(parts))))
-    return bitmap.pack_set(BitMap.union(*(part if isinstance(part, BitMap) else BitMap(part) for part in parts)))
+    return bitmap.pack_set(
+        BitMap.union(*(part if isinstance(part, BitMap) else BitMap(part) for part in parts))
+    )

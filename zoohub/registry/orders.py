@@ -128,7 +128,9 @@ class _Walk:
         reached = level.token(self._after.value)
         return token < reached if self._ascending else token > reached
 
-    def _sets_of(self, tokens: list[str], within: dict[int, BitMap]) -> Iterator[tuple[str, dict[int, BitMap]]]:
+    def _sets_of(
+        self, tokens: list[str], within: dict[int, BitMap]
+    ) -> Iterator[tuple[str, dict[int, BitMap]]]:
         """Those of some sets that have each of the tokens; read for one token, then for two, four ... at a time."""
         numbers, start, size = list(within), 0, 1
         while start < len(tokens):

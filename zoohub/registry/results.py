@@ -205,7 +205,11 @@ def facet_counts(connection: Connection, query: Query, name: str) -> Counter[str
             for number, token, packed in connection.rows(sql, (*part, start, start + LAST)):
                 counts[token] += bitmap.common(matching[number], bytes(packed))
     return Counter(
-        {token[len(start) :]: found for token, found in counts.items() if found and not token.startswith(f"{start}@")}
+        {
+            token[len(start) :]: found
+            for token, found in counts.items()
+            if found and not token.startswith(f"{start}@")
+        }
     )
 
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain, islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from zoohub.errors import InvalidRecord
 from zoohub.registry import encoding, index, layout, unfinished
@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # a search loads this module, and should not load those
 
 BATCH = 5000
 _BULK = 8  # batches from which on starting helpers pays
+_AHEAD = 4  # batches that helpers have in hand
 _PIECEMEAL = 20_000  # at most so many changes are worked into the index one by one
 # A change of one of these is an event in the history.
 WATCHED = ("license", "base_models", "gated", "gone")
@@ -173,55 +174,58 @@ class _Prepared(NamedTuple):
 
     key: str
     hash: int
-    record: ModelRecord
     doc: bytes
+    record: ModelRecord
     license: LicenseRow
 
 
 def _prepared(batches: Iterable[list[ModelRecord]], crew: _Crew, counts: Counts) -> Iterator[list[_Prepared]]:
-    """Batches checked and packed; of a bulk load the next is checked while helpers deflate one."""
-    waiting: deque[tuple[list[tuple[ModelRecord, LicenseRow]], Future[list[bytes]]]] = deque()
+    """Batches checked and packed; of a bulk load helpers do that for the next ones while one is stored."""
+    waiting: deque[tuple[list[tuple[ModelRecord, LicenseRow]], Future[list[_Outcome]]]] = deque()
     for number, batch in enumerate(batches):
-        checked, texts = _checked(batch, counts)
+        licensed, stated = _stated(batch, counts)
         if number < _BULK:
-            yield _keyed(checked, encoding.deflated_all(texts), counts)
+            yield _accepted(licensed, encoding.packed_all(stated), counts)
             continue
-        waiting.append((checked, crew.call().submit("deflate", texts)))
-        if len(waiting) > 2:
-            done, docs = waiting.popleft()
-            yield _keyed(done, docs.result(), counts)
-    for done, docs in waiting:
-        yield _keyed(done, docs.result(), counts)
+        waiting.append((licensed, crew.call().submit("pack", stated)))
+        if len(waiting) > _AHEAD:
+            done, outcomes = waiting.popleft()
+            yield _accepted(done, outcomes.result(), counts)
+    for done, outcomes in waiting:
+        yield _accepted(done, outcomes.result(), counts)
 
 
-def _checked(
+_Outcome: TypeAlias = tuple[str, int | None, Any]  # of `encoding.packed_all`
+
+
+def _stated(
     records: Sequence[ModelRecord], counts: Counts
-) -> tuple[list[tuple[ModelRecord, LicenseRow]], list[bytes]]:
-    """Records with their license, and their JSON; what is no possible record is refused."""
-    checked, texts = [], []
+) -> tuple[list[tuple[ModelRecord, LicenseRow]], list[encoding.Facts]]:
+    """Records with their license, and what they state."""
+    licensed, stated = [], []
     for record in records:
         try:
             license = license_row(record)
-            if license.id != record.license:
-                record = encoding.with_license(record, license.id)
-            texts.append(encoding.as_json(record))
+            stated.append(encoding.facts(record, license.id))
         except InvalidRecord as refusal:
             counts.refused.append(refusal)
             continue
-        checked.append((record, license))
-    return checked, texts
+        licensed.append((record, license))
+    return licensed, stated
 
 
-def _keyed(
-    checked: Sequence[tuple[ModelRecord, LicenseRow]], docs: Sequence[bytes], counts: Counts
+def _accepted(
+    licensed: Sequence[tuple[ModelRecord, LicenseRow]], outcomes: Sequence[_Outcome], counts: Counts
 ) -> list[_Prepared]:
-    """One of each key: of a record that is given twice the later stands."""
+    """What is no possible record is refused; of a record that is given twice the later stands."""
     found: dict[str, _Prepared] = {}
-    for (record, license), doc in zip(checked, docs, strict=True):
-        key = key_of(record.id)
+    for (record, license), (key, hash, doc) in zip(licensed, outcomes, strict=True):
+        if hash is None:
+            counts.refused.append(InvalidRecord(key, doc))
+            continue
         if key in found:
             counts.unchanged += 1
-        found[key] = _Prepared(key, hash_of(record.id), record, doc, license)
+        found[key] = _Prepared(key, hash, doc, record, license)
     return list(found.values())
 
 
@@ -301,9 +305,9 @@ class _Batch:
         old_edges: list[tuple[int, int]] = []
         events = []
         for pk, (each, stored) in changed.items():
-            old = encoding.unpack(stored.doc)
+            old, new = encoding.unpack(stored.doc), encoding.unpack(each.doc)
             old_edges += [(base, pk) for base in _edges(old)]
-            events += [(self._at, each.key, *event) for event in differences(old, each.record)]
+            events += [(self._at, each.key, *event) for event in differences(old, new)]
         self._connection.insert("history", ("at", "subject", "field", "old", "new"), events)
         self._connection.many("DELETE FROM lineage WHERE base = ? AND model = ?", old_edges)
         self._add_kin([(pk, each.record) for pk, (each, _) in changed.items()])
