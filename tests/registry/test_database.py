@@ -200,5 +200,5 @@ def test_sets_of_slots_survive_packing(count: int) -> None:
     assert size(pack(slots)) == count
     assert pack_set(unpack(pack(slots))) == pack(slots)
     assert union([pack(slots), pack([5])]) == unpack(pack(slots)) | BitMap([5])
-    assert unpack(pack(range(65_536))) == FULL
-    assert pack_set(FULL) == pack(range(65_536))
+    assert unpack(pack(list(range(65_536)))) == FULL
+    assert pack_set(FULL) == pack(list(range(65_536)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from struct import Struct
 
 from pyroaring import BitMap
@@ -18,33 +18,36 @@ SLOTS = 1 << 16  # of a segment: those of one roaring container
 FULL = BitMap(range(SLOTS))
 NONE = BitMap()
 
+_BIG_ENDIAN = sys.byteorder == "big"
 _FEW = 4096  # from here on a container is a bitmap
 _HEADER = Struct("<IIHHI")  # format, containers, number of the first, its slots less one, where it begins
 _FORMAT = 12346  # of a serialized roaring bitmap without runs
 _DENSE, _OFFSET = _HEADER.pack(_FORMAT, 1, 0, 0, 16)[:10], _HEADER.pack(_FORMAT, 1, 0, 0, 16)[12:]
 
 
-def pack(slots: Iterable[int]) -> bytes:
-    """Pack distinct slots (0 to 65,535), ascending where they are few."""
-    numbers = slots if isinstance(slots, list | array) else list(slots)
-    return _as_numbers(numbers) if len(numbers) <= _FEW else pack_set(BitMap(numbers))
+def pack(slots: Sequence[int]) -> bytes:
+    """Pack distinct slots (0 to 65,535), ascending."""
+    return _little(array("H", slots)).tobytes() if len(slots) <= _FEW else pack_set(BitMap(slots))
 
 
 def pack_set(bits: BitMap) -> bytes:
     """Pack a set."""
-    if len(bits) <= _FEW:
-        return _as_numbers(bits.to_array())
+    if not bits:
+        return b""
     serialized = bits.serialize()
-    if int.from_bytes(serialized[:4], "little") == _FORMAT:
-        return serialized[10:12] + serialized[16:]
-    plain = bytearray(SLOTS // 8)  # it was serialized as runs
+    if not serialized.startswith(_DENSE[:4]):
+        return _from_runs(bits)
+    return serialized[16:] if len(bits) <= _FEW else serialized[10:12] + serialized[16:]
+
+
+def _from_runs(bits: BitMap) -> bytes:
+    """The same of a set that would be serialized as runs of slots."""
+    if len(bits) <= _FEW:
+        return pack(bits.to_array())
+    plain = bytearray(SLOTS // 8)
     for slot in bits:
         plain[slot >> 3] |= 1 << (slot & 7)
     return (len(bits) - 1).to_bytes(2, "little") + plain
-
-
-def _as_numbers(slots: Iterable[int]) -> bytes:
-    return _little(array("H", slots)).tobytes()
 
 
 def size(packed: bytes) -> int:
@@ -86,6 +89,6 @@ _SHORT = 48  # bytes up to which looking at the numbers is quicker than making a
 
 
 def _little(words: array[int]) -> array[int]:
-    if sys.byteorder == "big":
+    if _BIG_ENDIAN:
         words.byteswap()
     return words

@@ -99,7 +99,9 @@ def facts(record: ModelRecord, license: str | None = None) -> Facts:
     if license is not None and license != record.license:
         plain = (*plain[:_LICENSE], license, *plain[_LICENSE + 1 :])
     if any(nested):
-        nested = tuple(map(_entries, nested, _NESTED, (record.id,) * len(_NESTED)))
+        nested = tuple(
+            [_entries(items, name, record.id) if items else () for items, name in zip(nested, _NESTED)]
+        )
     return (record.id, *plain, *nested, dict(record.config))
 
 

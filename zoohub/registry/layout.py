@@ -114,10 +114,10 @@ def _packed(having: Mapping[Maker, Mapping[Any, list[int]]]) -> list[tuple[str, 
                     found[token].append(slots)
                 else:
                     found[token] = [slots]
-    return sorted((token, _union(parts)) for token, parts in found.items())
+    return [(token, _union(found[token])) for token in sorted(found)]
 
 
-_FEW = 64  # slots up to which sorting is quicker than making a set
+_FEW = 64  # slots from which on a set is quicker than their list
 
 
 def _union(parts: list[list[int] | BitMap]) -> bytes:
@@ -125,8 +125,6 @@ def _union(parts: list[list[int] | BitMap]) -> bytes:
     if len(parts) == 1:
         only = parts[0]
         return bitmap.pack(only) if isinstance(only, list) else bitmap.pack_set(only)
-    if sum(map(len, parts)) <= _FEW:
-        return bitmap.pack(sorted(set(chain.from_iterable(parts))))
-    return bitmap.pack_set(
-        BitMap.union(*(part if isinstance(part, BitMap) else BitMap(part) for part in parts))
-    )
+    sets = [part for part in parts if isinstance(part, BitMap)]
+    few = BitMap(list(chain.from_iterable([part for part in parts if isinstance(part, list)])))
+    return bitmap.pack_set(BitMap.union(few, *sets) if sets else few)
