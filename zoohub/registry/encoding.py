@@ -100,7 +100,10 @@ def facts(record: ModelRecord, license: str | None = None) -> Facts:
         plain = (*plain[:_LICENSE], license, *plain[_LICENSE + 1 :])
     if any(nested):
         nested = tuple(
-            [_entries(items, name, record.id) if items else () for items, name in zip(nested, _NESTED)]
+            [
+                _entries(items, name, record.id) if items else ()
+                for items, name in zip(nested, _NESTED, strict=True)
+            ]
         )
     return (record.id, *plain, *nested, dict(record.config))
 
