@@ -32,6 +32,7 @@ SPLITS = {
 IDENTIFIED = 200  # texts whose language is identified
 NOISY = 0.1  # estimated share of wrong labels from which it is warned
 OPENED = 500  # images and sounds that are opened to learn their sizes
+JUDGED = 1000  # images and sounds whose labels are judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def profile(path: str | Path) -> Profile:
         (min(lengths), median(lengths), max(lengths)) if lengths else None,
         dict(channels),
         language(texts) if texts else None,
-        _noise(train) if kind == "text" else None,
+        _noise(kind, train),
         (),
     )
     return _with_warnings(found)
@@ -246,12 +247,18 @@ def _sound(file: Path) -> tuple[float, str]:
     return info.frames / info.samplerate, f"{info.samplerate} Hz"
 
 
-def _noise(train: Sequence[Item]) -> float | None:
-    """The estimated share of wrong labels; it needs texts with labels."""
+def _noise(kind: str, train: Sequence[Item]) -> float | None:
+    """The estimated share of wrong labels."""
+    from zoohub.selector import plainfeatures
     from zoohub.selector.noise import suspects
 
-    known = [(item.text, item.label) for item in train if item.text and item.label is not None]
-    return suspects([text for text, _ in known], [label for _, label in known])
+    labels = [item.label for item in train if item.label is not None]
+    if kind == "text":
+        known = [(item.text, item.label) for item in train if item.text and item.label is not None]
+        return suspects([text for text, _ in known], [label for _, label in known], plainfeatures.of_text)
+    features = plainfeatures.of_image if kind == "image" else plainfeatures.of_sound
+    files = [item.file for item in train if item.file is not None and item.label is not None]
+    return suspects(files, labels, features, JUDGED)
 
 
 def _with_warnings(found: Profile) -> Profile:
