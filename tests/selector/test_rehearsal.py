@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from zoohub.selector import relevance
 from zoohub.selector.board import Board, Context
 from zoohub.selector.forecast import forecast
 from zoohub.selector.ranking import mixed, percentile, rank, utility
@@ -55,9 +56,16 @@ def test_intervals_and_tie_sets_hold_what_they_promise(noise):
     assert 0.65 <= np.mean(covered) <= 0.95
 
 
-def test_half_of_a_level_is_the_plain_mean():
-    assert mixed(np.array([1.0, 3.0])).tolist() == [0.375, 0.625]
-    assert mixed(np.zeros(4)).tolist() == [0.25] * 4
+def test_half_of_a_level_is_the_mean_over_like_contexts():
+    assert mixed(np.array([1.0, 3.0]), np.ones(2)).tolist() == [0.375, 0.625]
+    assert mixed(np.array([1.0, 1.0]), np.array([3.0, 1.0])).tolist() == [0.625, 0.375]
+    assert mixed(np.zeros(4), np.ones(4)).tolist() == [0.25] * 4
+
+
+def test_no_training_is_far_from_a_single_sample():
+    none, one, many = (Context("a", n_train=n) for n in (0, 1, 1000))
+    to_none, to_many = relevance.alike([none, many], one)
+    assert to_none == pytest.approx(to_many)
 
 
 def test_the_steady_model_leads_before_one_that_fails_at_times():

@@ -187,8 +187,7 @@ def _ranked(
     target = Context("", wanted.task, None, wanted.samples, wanted.classes, wanted.language, domain, plan)
     evidence = store.gather(registry, wanted.task)
     board = _board(evidence)
-    weights = relevance.weights(board.contexts, target) if board.contexts else np.zeros(0)
-    found = candidates.gather(registry, wanted, _promising(board, weights), here)
+    found = candidates.gather(registry, wanted, _promising(board, target), here)
     names = list(found.records)
     if claims := _claims(found.records.values(), wanted.task, evidence):
         evidence = [*evidence, *claims]
@@ -224,10 +223,12 @@ def _board(evidence: Sequence[Evidence]) -> Board:
     return Board(board.models, tuple(facts.complete(c) for c in board.contexts), board.values, board.ranks)
 
 
-def _promising(board: Board, weights: Any) -> list[str]:
+def _promising(board: Board, target: Context) -> list[str]:
+    """The models with evidence, the best first."""
     if not board.contexts:
         return []
-    _, _, level = own_levels(board.ranks, mixed(weights))
+    told, alike = relevance.weights(board.contexts, target), relevance.alike(board.contexts, target)
+    _, _, level = own_levels(board.ranks, mixed(told, alike))
     order = np.argsort(-np.nan_to_num(level, nan=-9.0), kind="stable")[:PROMISING]
     return [board.models[i] for i in order]
 

@@ -21,7 +21,7 @@ STEPS = (0.25, 4.0)
 SWEEPS = 3
 SAMPLE = 400  # models from which variances are learned; the rest adds little and costs its cube
 START = 0.15  # variance of one trait before anything is learned (utilities vary by 0.7 in all)
-COMMON = 0.4  # variance of the level that all models share
+COMMON = 0.01  # variance of the level that all models share: percentile ranks have one mean by construction
 JITTER = 1e-5
 
 
@@ -51,7 +51,7 @@ def posterior(level: Array, noise: Array, kernels: Mapping[str, Array], center: 
     prior = np.zeros((count, count))
     for name, variance in variances.items():
         prior += variance * stack[name]
-    prior += COMMON  # the common level is not known exactly either
+    prior += COMMON
     among = prior[np.ix_(seen, seen)] + np.diag(noise[seen] + JITTER)
     gain = np.linalg.solve(among, prior[seen]).T
     mean = center + gain @ (level[seen] - center[seen])

@@ -2,8 +2,9 @@
 
 1. Each result becomes a utility of its percentile rank, half straight and half on a scale on which the top
    counts more, as it does for who picks one model.
-2. A model's own level is its mean over contexts: half the plain mean, which nothing beats where little is known
-   of a data set, and half a mean weighted by what each context says of the asked conditions (relevance.py).
+2. A model's own level is its mean over contexts: half the plain mean over contexts of like size and strategy, which
+   nothing beats where little is known of a data set, and half a mean weighted by what each context says of the
+   asked conditions (relevance.py).
 3. Levels are shrunk towards relatives, and models without a record are placed among theirs (prior.py).
 4. The first place goes to the leader that is also steady: among the front, the best lower bound of the
    rank over data sets. A model that is mostly first and sometimes far behind costs more than it brings.
@@ -11,6 +12,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,8 +29,12 @@ Array = NDArray[np.float64]
 TOP = 1.05  # keeps the best utility finite; larger is flatter at the top
 CENTER = 0.86  # mean utility over uniform ranks
 SLOPE = 2.5  # of the straight half: both halves then vary alike over uniform ranks
-PLAIN = 0.5  # share of the plain mean over contexts in a model's level
-FRONT = 10  # models among which the steadiest may take the lead
+PLAIN = 0.5  # share of the plain mean over like contexts in a model's level
+FRONT, FRONT_SHARE = (
+    10,
+    0.2,
+)  # models among which the steadiest may take the lead, at most; share of all models
+BEHIND = 0.1  # of the ranks, by which the steadiest may stand behind the first
 CAUTION = 0.3  # standard deviations of its rank over data sets that a leader loses
 SUPPOSED = 0.5  # results that a model is credited with, at its expected rank, when its steadiness is judged
 # Part of the scatter of a model's utilities that counts as doubt about its own mean, hence as pull towards
@@ -92,9 +98,10 @@ def rank(board: Board, traits: Mapping[str, Traits], target: Context, candidates
     Models of the board that are no candidates take part as relatives.
     """
     weights = relevance.weights(board.contexts, target) if board.contexts else np.zeros(0)
+    alike = relevance.alike(board.contexts, target) if board.contexts else weights
     position = {model: i for i, model in enumerate(board.models)}
     everyone = [*board.models, *(model for model in candidates if model not in position)]
-    level, doubt, scatter = levels(board.ranks, mixed(weights), [c.dataset for c in board.contexts])
+    level, doubt, scatter = levels(board.ranks, mixed(weights, alike), [c.dataset for c in board.contexts])
     extra = len(everyone) - len(board.models)
     found = posterior(
         np.concatenate([level, np.full(extra, np.nan)]),
@@ -114,43 +121,45 @@ def rank(board: Board, traits: Mapping[str, Traits], target: Context, candidates
         counts[picked],
         weights,
         found.shares,
-        _steadiest(found.mean[picked], picked, board, target),
+        _steadiest(found.mean[picked], picked, board, alike),
     )
 
 
-def mixed(weights: Array) -> Array:
-    """Weights of contexts in a model's level: the plain mean and what the contexts say, half and half."""
+def mixed(weights: Array, alike: Array) -> Array:
+    """Weights of contexts in a model's level: half of it the mean over contexts of like size and strategy (`alike`),
+    half what the contexts say."""
     if not weights.size:
         return weights
-    plain = np.full(weights.shape, 1.0 / weights.shape[-1])
+    plain = alike / alike.sum(axis=-1, keepdims=True)
     total = weights.sum(axis=-1, keepdims=True)
     told = np.where(total > 0, weights / np.where(total > 0, total, 1.0), plain)
     both: Array = PLAIN * plain + (1.0 - PLAIN) * told
     return both
 
 
-def _steadiest(mean: Array, rows: NDArray[np.intp], board: Board, target: Context) -> int | None:
-    """Of the FRONT by `mean`, the model with the best lower bound of its rank over data sets.
+def _steadiest(mean: Array, rows: NDArray[np.intp], board: Board, alike: Array) -> int | None:
+    """Of the front by `mean`, the model with the best lower bound of its rank over data sets.
 
     A data set at six sizes counts as one; sizes and strategies like the asked ones count more. Half a result more
     is supposed at the model's expected rank with the scatter of the whole front: a single result proves no
     steadiness.
     """
-    front = np.argsort(-mean, kind="stable")[:FRONT]
+    standing = percentile(mean)
+    front = np.argsort(-mean, kind="stable")[: min(FRONT, math.ceil(FRONT_SHARE * len(mean)))]
+    front = front[standing[front] >= standing[front[:1]] - BEHIND]
     known = front[rows[front] < len(board.models)]
     if not known.size or not board.contexts:
         return None
     ranks = board.ranks[rows[known]]
     shared = np.array([context.dataset for context in board.contexts])
-    near = relevance.alike(board.contexts, target)
     _, place = np.unique(shared, return_inverse=True)
-    weights = np.where(np.isnan(ranks), 0.0, near / np.bincount(place)[place])
+    weights = np.where(np.isnan(ranks), 0.0, alike / np.bincount(place)[place])
     count = weights.sum(axis=1)
     total, values = np.maximum(count, ENOUGH), np.nan_to_num(ranks)
     middle = (weights * values).sum(axis=1) / total
     spread = (weights * (values - middle[:, None]) ** 2).sum(axis=1)
     usual = spread.sum() / max(count.sum(), ENOUGH)
-    middle = (count * middle + SUPPOSED * percentile(mean[known])) / (count + SUPPOSED)
+    middle = (count * middle + SUPPOSED * standing[known]) / (count + SUPPOSED)
     bound = middle - CAUTION * np.sqrt((spread + SUPPOSED * usual) / (count + SUPPOSED))
     return int(known[np.argmax(bound)]) if count.any() else None
 

@@ -108,7 +108,8 @@ def _left_out(board: Board, names: NDArray[np.str_]) -> Array:
     precision = np.linalg.inv(among)
     weights = np.maximum(-precision / np.diag(precision)[:, None], 0.0)
     other = names[:, None] != names[None, :]
-    found: Array = mixed(np.where(other, weights, 0.0)) * other
+    alike = np.where(other, relevance.alike_among(board.contexts), 0.0)
+    found: Array = mixed(np.where(other, weights, 0.0), alike)
     return found
 
 

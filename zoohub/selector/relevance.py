@@ -31,6 +31,7 @@ RATES = {
     "name": 0.3,  # names without a word in common: STS12 is nearer to STS13 than to MSMARCO
 }
 UNKNOWN = 0.5  # a difference of which one side is not known
+UNTRAINED = -3.0  # decades at which "no training at all" stands: far from a single sample
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
@@ -52,8 +53,13 @@ def agreement(contexts: Sequence[Context], target: Context) -> Array:
 
 def alike(contexts: Sequence[Context], target: Context) -> Array:
     """How far rankings agree as to task, training size and strategy alone, 1 where these do not differ."""
+    return alike_among([*contexts, target])[-1, :-1]
+
+
+def alike_among(contexts: Sequence[Context]) -> Array:
+    """The same between each pair of contexts."""
     rates = np.array([rate if name in ("task", "strategy", "size") else 0.0 for name, rate in RATES.items()])
-    found: Array = np.exp(-np.tensordot(rates, differences([*contexts, target]), axes=1))[-1, :-1]
+    found: Array = np.exp(-np.tensordot(rates, differences(contexts), axes=1))
     return found
 
 
@@ -92,7 +98,7 @@ def _unlike(labels: Sequence[str | None]) -> Array:
 
 
 def _decades(values: Sequence[float | None]) -> Array:
-    logs = np.array([np.nan if v is None else math.log10(max(v, 1.0)) for v in values])
+    logs = np.array([np.nan if v is None else math.log10(v) if v >= 1 else UNTRAINED for v in values])
     gap = np.abs(logs[:, None] - logs[None, :])
     unknown = np.isnan(logs)
     gap[unknown[:, None] & unknown[None, :]] = 0.0

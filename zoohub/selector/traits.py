@@ -63,12 +63,16 @@ def expected(names: Sequence[str], traits: Mapping[str, Traits]) -> Array:
     Popularity takes the same slope: it was not measured, and matters only where there are no results.
     """
     rows = [traits.get(name, NO_TRAITS) for name in names]
-    found = np.zeros(len(names))
-    for counts in ([row.parameters for row in rows], [row.downloads for row in rows]):
-        column = _column([math.log10(count) if count and count > 0 else None for count in counts])
-        if column is not None:
-            found += SLOPE * column
-    return found
+    return _expected([row.parameters for row in rows]) + _expected([row.downloads for row in rows])
+
+
+def _expected(counts: Sequence[float | None]) -> Array:
+    """SLOPE per standard deviation of the logarithm; a model that does not state it stands one below the mean."""
+    column = _column([math.log10(count) if count and count > 0 else None for count in counts])
+    if column is None:
+        return np.zeros(len(counts))
+    result: Array = SLOPE * np.where([not count for count in counts], -1.0, column)
+    return result
 
 
 def _column(values: Sequence[float | None]) -> Array | None:
