@@ -269,7 +269,7 @@ def calibrate(case: Case, ranking) -> tuple[float, float, float, float]:
     held = float(case.truth[list(made.tie_set)].max() >= best)
     truth = case.truth[list(made.order)]
     covered = float(np.mean((truth >= made.low) & (truth <= made.high)))
-    return held, float(made.tied), covered, float(len(case.models))
+    return held, float(len(made.tie_set)), covered, float(len(case.models))
 
 
 def calibrated(rows: list, args: argparse.Namespace) -> dict:

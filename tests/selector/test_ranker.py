@@ -99,8 +99,8 @@ def test_forecasts_agree_with_themselves():
     assert (found.low <= found.score).all()
     assert (found.score <= found.high).all()
     assert found.regret[0] == min(found.regret)
-    assert 1 <= found.tied <= 4
-    assert found.best[: found.tied].sum() >= 0.9
+    assert 1 <= len(found.tie_set) <= 4
+    assert sum(found.best[found.order.index(i)] for i in found.tie_set) >= 0.9
 
 
 def test_without_any_evidence_there_is_no_score():

@@ -82,6 +82,21 @@ def test_the_steady_model_leads_before_one_that_fails_at_times():
     assert ranking.standing().argmax() == 0
 
 
+def test_an_uneven_model_counts_among_those_that_may_be_the_best():
+    random = np.random.default_rng(0)
+    even, uneven = np.full(12, 0.7), np.where(np.arange(12) % 2 == 0, 0.95, 0.3)
+    others = 0.2 + 0.6 * random.random((10, 12))
+    made = Board.of(
+        ["even", "uneven", *(f"o{i}" for i in range(10))],
+        [Context(f"d{chr(97 + i)}x") for i in range(12)],
+        np.vstack([even, uneven, others]),
+    )
+    ranking = rank(made, {}, Context("new"), list(made.models))
+    assert ranking.spread[1] > 2 * ranking.spread[0]
+    assert ranking.models[ranking.hopeful()[0]] == "uneven"
+    assert {0, 1} <= set(forecast(ranking, made).tie_set)
+
+
 def test_utilities_rise_with_the_rank_and_invert():
     ranks = np.linspace(0.005, 0.995, 50)
     assert (np.diff(utility(ranks)) > 0).all()

@@ -264,19 +264,14 @@ def _prefer(
 
     if made.metric is None:
         return sorted(made.everyone, key=lambda i: (-round(float(ranking.mean[i]), 3), unfree(i)))
-    tied = list(made.order[: made.tied])
-    rest = list(made.everyone[len(tied) :])
     noise = telling.scale(made) * min(seed_noise(target.n_train), SPARED)
     score = dict(zip(made.order, made.typical, strict=True))
+    tied = [i for i in made.tie_set if i in score]
     best = max(score[i] for i in tied)
-
-    def cost(index: int) -> tuple[int, float, bool]:
-        """Near the best and with results of its own: by size, then freer license; otherwise by score."""
-        if best - score[index] > noise or not ranking.records[index]:
-            return (1, -score[index], False)
-        return (0, float(facts.size(records[ranking.models[index]]) or 1e15), unfree(index))
-
-    return sorted(tied, key=cost) + rest
+    near = [i for i in tied if best - score[i] <= noise and ranking.records[i]]
+    near.sort(key=lambda i: (facts.size(records[ranking.models[i]]) or 1e15, unfree(i)))
+    ahead = set(near)
+    return near + [i for i in made.everyone if i not in ahead]
 
 
 def _recommendation(

@@ -32,7 +32,8 @@ class Forecast:
     """For the first models of `order`: P(best), expected score, its 80 % interval, expected regret; the
     tie-set.
 
-    `everyone` is the whole order, of which the first `tied` cannot be told apart, and `order` what was simulated.
+    `everyone` is the whole order, `order` what was simulated of it, and `tie_set` holds the positions of the models
+    between which the evidence cannot choose, in that order, too.
     `typical` is the score at the expected level, without chance.
     Scores are of `metric`, which the contexts that tell most have, higher is better; NaN and None without evidence.
     """
@@ -45,13 +46,8 @@ class Forecast:
     high: Array
     regret: Array
     typical: Array
-    tied: int
+    tie_set: tuple[int, ...]
     metric: str | None = None
-
-    @property
-    def tie_set(self) -> tuple[int, ...]:
-        """Positions of the models between which the evidence cannot choose."""
-        return self.everyone[: self.tied]
 
 
 def forecast(ranking: Ranking, board: Board, *, seed: int = 0) -> Forecast:
@@ -83,7 +79,7 @@ def forecast(ranking: Ranking, board: Board, *, seed: int = 0) -> Forecast:
         high,
         regret,
         typical,
-        _tied(winners, ranking, rehearsed),
+        _tie_set(winners, everyone, ranking, rehearsed),
         metric,
     )
 
@@ -148,12 +144,15 @@ def _read(standings: Array, values: Array) -> Array:
     return found
 
 
-def _tied(winners: Array, ranking: Ranking, rehearsed: Rehearsal | None) -> int:
-    """The fewest of the leading models that together hold the best in HELD of the draws, and in COVERED of the
-    rehearsed data sets."""
-    reached = np.cumsum(winners) >= (HELD if rehearsed else HELD_UNREHEARSED)
-    drawn = int(reached.argmax()) + 1 if reached.any() else len(winners)
-    if rehearsed is None:
-        return drawn
-    documented = int((ranking.records > 0).sum())
-    return max(drawn, math.ceil(rehearsed.front(COVERED) * documented - 1e-9), 1)
+def _tie_set(
+    winners: Array, everyone: list[int], ranking: Ranking, rehearsed: Rehearsal | None
+) -> tuple[int, ...]:
+    """The first, and the most hopeful models: as many as held the best in COVERED of the rehearsed data sets, and at
+    least as many as hold it in HELD of the draws."""
+    likely = np.cumsum(np.sort(winners)[::-1])
+    count = int(np.argmax(likely >= min(HELD if rehearsed else HELD_UNREHEARSED, likely[-1]))) + 1
+    if rehearsed is not None:
+        documented = int((ranking.records > 0).sum())
+        count = max(count, math.ceil(rehearsed.front(COVERED) * documented - 1e-9))
+    chosen = {everyone[0], *ranking.hopeful()[:count]}
+    return tuple(i for i in everyone if i in chosen)

@@ -42,6 +42,8 @@ SUPPOSED = 0.5  # results that a model is credited with, at its expected rank, w
 # relatives. Chosen on the published tables: more costs weighted tau where every model has many records.
 DOUBT = 0.02
 ENOUGH = 1e-9
+HOPE = 1.0  # standard deviations of its own results by which a model counts as better when it may be the best
+USUAL = 3.0  # results with which the scatter of all models counts in that of one
 
 
 def utility(ranks: Array) -> Array:
@@ -65,15 +67,17 @@ class Ranking:
     """Expected utility of `models` under the asked conditions.
 
     `mean` and `covariance` describe the models' levels, `scatter` is the variance of one result around
-    each level, `records` the number of own results behind each model, `weights` say how much each of the
-    board's contexts tells of the asked conditions, `shares` the part of the variation that each trait
-    explains; `leader` is the position of the model that is named first.
+    each level, pooled over models of like level, `spread` the standard deviation of each model's own results,
+    `records` their number, `weights` say how much each of the board's contexts tells of the asked conditions,
+    `shares` the part of the variation that each trait explains; `leader` is the position of the model that is
+    named first.
     """
 
     models: tuple[str, ...]
     mean: Array
     covariance: Array
     scatter: Array
+    spread: Array
     records: Array
     weights: Array
     shares: Mapping[str, float]
@@ -82,6 +86,10 @@ class Ranking:
     def order(self) -> list[int]:
         """Positions of the models, the leader first, then by mean; equals keep their order."""
         return [int(i) for i in np.argsort(-self.standing(), kind="stable")]
+
+    def hopeful(self) -> list[int]:
+        """Positions of the models, those first that may be the best on a new data set: high or uneven ones."""
+        return [int(i) for i in np.argsort(-(self.standing() + HOPE * self.spread), kind="stable")]
 
     def standing(self) -> Array:
         """The means, the leader's raised above all others."""
@@ -110,6 +118,7 @@ def rank(board: Board, traits: Mapping[str, Traits], target: Context, candidates
         CENTER + expected(everyone, traits),
     )
     everyones = np.concatenate([scatter, np.full(extra, DEFAULT_SCATTER)])
+    spread = spreads(np.concatenate([board.ranks, np.full((extra, len(board.contexts)), np.nan)]))
     places = {model: i for i, model in enumerate(everyone)}
     picked = np.array([places[model] for model in candidates], dtype=int)
     counts = np.concatenate([(~np.isnan(board.ranks)).sum(axis=1), np.zeros(extra, dtype=int)])
@@ -118,6 +127,7 @@ def rank(board: Board, traits: Mapping[str, Traits], target: Context, candidates
         found.mean[picked],
         found.covariance[np.ix_(picked, picked)],
         everyones[picked],
+        spread[picked],
         counts[picked],
         weights,
         found.shares,
@@ -162,6 +172,19 @@ def _steadiest(mean: Array, rows: NDArray[np.intp], board: Board, alike: Array) 
     middle = (count * middle + SUPPOSED * standing[known]) / (count + SUPPOSED)
     bound = middle - CAUTION * np.sqrt((spread + SUPPOSED * usual) / (count + SUPPOSED))
     return int(known[np.argmax(bound)]) if count.any() else None
+
+
+def spreads(ranks: Array) -> Array:
+    """Standard deviation of each model's utilities over contexts, drawn towards that of all models."""
+    known = ~np.isnan(ranks)
+    utilities = np.where(known, utility(np.where(known, ranks, 0.5)), 0.0)
+    count = known.sum(axis=1)
+    mean = utilities.sum(axis=1) / np.maximum(count, 1)
+    away = np.where(known, (utilities - mean[:, None]) ** 2, 0.0).sum(axis=1)
+    free = np.maximum(count - 1, 0)
+    usual = away.sum() / free.sum() if free.any() else DEFAULT_SCATTER
+    found: Array = np.sqrt((away + USUAL * usual) / (free + USUAL))
+    return found
 
 
 def own_levels(ranks: Array, weights: Array) -> tuple[Array, Array, Array]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from zoohub.selector import relevance
 from zoohub.selector.board import Board
-from zoohub.selector.ranking import ENOUGH, levels, mixed, percentile, utility
+from zoohub.selector.ranking import ENOUGH, HOPE, levels, mixed, percentile, spreads, utility
 
 Array = NDArray[np.float64]
 
@@ -31,16 +31,20 @@ FEWEST = 4  # data sets from which a rehearsal says anything
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """One entry a rehearsed context: `places` of the true best in the predicted order, as a share of the
-    models; `falls`, where the true scores fell in their predicted distributions (0..1), one array each."""
+    """One entry a rehearsed context: `places` of the true best in the hopeful order, as a share of the
+    models; `falls`, where the true scores fell in their predicted distributions (0..1), one array each; `families`
+    counts the collections that the contexts come from."""
 
     places: Array
     falls: tuple[Array, ...]
+    families: int
 
     def front(self, covered: float) -> float:
-        """The share of the models, from the top, that holds the best in `covered` of new contexts."""
+        """The share of the models, the most hopeful, that holds the best in `covered` of new contexts: an order statistic
+        as of so many independent trials as there are families."""
         ordered = np.sort(self.places)
-        return float(ordered[min(math.ceil(covered * (len(ordered) + 1)), len(ordered)) - 1])
+        level = min(math.ceil(covered * (self.families + 1)) / self.families, 1.0)
+        return float(ordered[math.ceil(level * len(ordered) - 1e-9) - 1])
 
     def ends(self, covered: float) -> tuple[float, float]:
         """The quantiles of a predicted distribution between which `covered` of the true scores lie."""
@@ -67,21 +71,24 @@ def rehearse(board: Board) -> Rehearsal | None:
     _, _, scatter = levels(board.ranks, np.ones(len(names)), names.tolist())
     tables = np.stack([_table(board.values[:, column]) for column in range(len(names))])
     random = np.random.default_rng(0)
-    places, falls = [], []
+    places, falls, families = [], [], set()
     for column in np.unique(np.linspace(0, len(names) - 1, CONTEXTS).round().astype(int)):
         rows = np.flatnonzero(known[:, column] & ~np.isnan(level[:, column]))
         if len(rows) < COMPARED:
             continue
         truth, expected = board.values[rows, column], level[rows, column]
-        best = expected[truth >= truth.max()].max()
-        places.append(float((expected >= best).sum()) / len(rows))
+        others = np.where(names == names[column], np.nan, board.ranks[rows])
+        hope = expected + HOPE * spreads(others)
+        best = hope[truth >= truth.max()].max()
+        places.append(float((hope >= best).sum()) / len(rows))
+        families.add(names[column])
         drawn = random.choice(len(names), size=DRAWS, p=weights[column] / weights[column].sum())
         noise = np.sqrt(scatter[rows])[:, None] * random.standard_normal((len(rows), DRAWS))
         standing = (percentile(expected[:, None] + noise) * (GRID - 1)).round().astype(int)
         falls.append((tables[drawn[None, :], standing] < truth[:, None]).mean(axis=1))
     if len(places) < FEWEST:
         return None
-    return Rehearsal(np.array(places), tuple(falls))
+    return Rehearsal(np.array(places), tuple(falls), len(families))
 
 
 def _families(names: list[str]) -> list[str]:

@@ -36,11 +36,12 @@ def sentence(items: Sequence[Recommendation], made: Forecast, candidates: int) -
     expected = f"{made.metric} {abs(first.score):.3g} ({low:.3g} to {high:.3g})"
     if not first.records:
         return f"Try {first.id} {how}: it has no result of its own, its relatives let expect {expected}."
-    if made.tied == 1:
+    tied = len(made.tie_set)
+    if tied == 1:
         return f"Use {first.id} {how}: expect {expected}."
     return (
-        f"Use {first.id} {how}: expect {expected}; {made.tied} of {candidates} candidates are too close to call, "
-        "of which the smallest among the best goes first."
+        f"Use {first.id} {how}: expect {expected}; {tied} of {candidates} candidates may be the best, "
+        "of those that score alike the smallest goes first."
     )
 
 
