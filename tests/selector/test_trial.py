@@ -49,6 +49,13 @@ def test_the_cost_of_the_next_part_is_foreseen():
     assert one.cost(1024) == pytest.approx(6.0, rel=0.5)
 
 
+def test_remembered_runs_without_a_time_cost_what_is_estimated():
+    resumed = Trial("a", "probe", [Run(64, 0.5, 0.0)], pace=0.5)
+    assert resumed.cost(256) == 128.0
+    resumed.runs.append(Run(256, 0.6, 4.0))
+    assert resumed.cost(1024) == pytest.approx(16.0)
+
+
 @pytest.fixture
 def tiny_models(tmp_path: Path) -> list[str]:
     pytest.importorskip("torch")
@@ -133,3 +140,27 @@ def test_scores_of_features_are_not_taken_for_runs():
 def test_a_model_to_be_used_as_it_is_is_tried_as_a_probe():
     assert trial._trainable("zero-shot") == "probe"
     assert trial._trainable("setfit") == "setfit"
+
+
+@pytest.mark.models
+@pytest.mark.slow
+def test_own_finetune_and_evaluate_runs_are_evidence(tiny_models, reviews, tmp_path):
+    from click.testing import CliRunner
+
+    from zoohub import load
+    from zoohub.cli.main import zoo
+
+    load(tiny_models[0], task=TASK).finetune(
+        reviews, strategy="probe", output=tmp_path / "tuned", progress=False
+    )
+    evaluated = CliRunner().invoke(
+        zoo, ["evaluate", str(tmp_path / "tuned"), str(reviews)], catch_exceptions=False
+    )
+    assert evaluated.exit_code == 0, evaluated.output
+    with Registry.open() as registry:
+        tuned = registry.evidence(task=TASK, model=tiny_models[0])
+        others = [row for row in registry.evidence(task=TASK) if row.model != tiny_models[0]]
+    assert [(row.strategy, row.source, row.n_classes) for row in tuned] == [("probe", "measured here", 2)]
+    assert 0 < tuned[0].n_train < 200
+    assert len(others) == 1
+    assert others[0].dataset == tuned[0].dataset

@@ -20,7 +20,7 @@ from zoohub.selector.ranking import ENOUGH, HOPE, levels, mixed, percentile, spr
 
 Array = NDArray[np.float64]
 
-CONTEXTS = 60  # that are rehearsed at most, spread evenly
+CONTEXTS = 100  # that are rehearsed at most, spread evenly
 MODELS = 400  # that take part at most, the best documented
 DRAWS = 64  # of a score's distribution
 GRID = 101  # percentile ranks at which each context's scores are tabled
@@ -40,8 +40,8 @@ class Rehearsal:
     families: int
 
     def front(self, covered: float) -> float:
-        """The share of the models, the most hopeful, that holds the best in `covered` of new contexts: an order statistic
-        as of so many independent trials as there are families."""
+        """The share of the models, the most hopeful, that holds the best in `covered` of new contexts: an order
+        statistic as of so many independent trials as there are families."""
         ordered = np.sort(self.places)
         level = min(math.ceil(covered * (self.families + 1)) / self.families, 1.0)
         return float(ordered[math.ceil(level * len(ordered) - 1e-9) - 1])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoohub.errors import CapabilityError, DataError, UnsupportedModel, UsageError, WeightsError
 from zoohub.registry import Registry
-from zoohub.selector.advice import Answer
+from zoohub.selector.advice import Answer, Recommendation
 from zoohub.selector.refine import SCORES, present
 
 if TYPE_CHECKING:
@@ -47,13 +47,15 @@ class Run:
 
 @dataclass
 class Trial:
-    """All runs of one candidate; `beaten` when others went on to a larger part, `failed` with a reason."""
+    """All runs of one candidate; `beaten` when others went on to a larger part, `failed` with a reason; `pace`, the
+    seconds that an example is estimated to take, counts where runs are remembered and were not timed."""
 
     id: str
     strategy: str
     runs: list[Run] = field(default_factory=list)
     beaten: bool = False
     failed: str | None = None
+    pace: float = 0.0
 
     def expected(self, samples: int) -> float:
         """The value at `samples`, extrapolated from the runs; -inf without any."""
@@ -63,11 +65,13 @@ class Trial:
         """Seconds that a run on `samples` will take: a fixed part and one that grows with the samples."""
         if not self.runs:
             return 0.0
-        last = self.runs[-1]
-        if len(self.runs) == 1:
+        timed = [run for run in self.runs if run.seconds > 0]
+        if not timed:
+            return self.pace * samples
+        last = timed[-1]
+        if len(timed) == 1:
             return last.seconds * samples / last.samples
-        before = self.runs[-2]
-        slope = (last.seconds - before.seconds) / max(last.samples - before.samples, 1)
+        slope = (last.seconds - timed[-2].seconds) / max(last.samples - timed[-2].samples, 1)
         return last.seconds + max(slope, 0.0) * (samples - last.samples)
 
 
@@ -137,7 +141,9 @@ def attempt(
     if not chosen:
         named = ", ".join(item.id for item in answer.recommendations[:count])
         raise UsageError("None of the candidates is on this machine.", f"Pull some first: {named}")
-    trials = [Trial(item.id, _trainable(item.strategy.name)) for item in chosen]
+    trials = [
+        Trial(item.id, _trainable(item.strategy.name), pace=_pace(item, len(examples))) for item in chosen
+    ]
     alive = list(trials)
     for size in parts(len(train), len(train.labels)):
         for trial in list(alive):
@@ -168,6 +174,11 @@ def _divided(examples: Examples) -> tuple[Examples, Examples]:
     if len(train) < 2 or not len(held):
         raise DataError(f"{len(train) + len(held)} examples are too few to train and to measure on.")
     return train, held
+
+
+def _pace(item: Recommendation, samples: int) -> float:
+    """Seconds that training takes an example, as estimated for all `samples`."""
+    return item.training.seconds.middle / samples if item.training else 0.0
 
 
 def _trainable(strategy: str) -> str:
