@@ -369,7 +369,12 @@ def questions(count: int, models: int) -> list[str]:
 
 
 def load(url: str, paths: list[str], clients: int, seconds: float, rate: float | None) -> dict[str, float]:
-    """Requests from `clients` connections; with `rate`, that many a second in all, else as fast as can be."""
+    """Requests from `clients` connections: with `rate` an open loop, else a closed one.
+
+    In the open loop so many requests a second are due in all, whatever the server does, and the time of each counts
+    from the moment when it was due. In the closed loop each connection asks as soon as it has its answer, so that
+    the mean time is the number of connections divided by the throughput.
+    """
     args = [url, str(clients), str(seconds), str(rate or 0)]
     text = json.dumps(paths)
     done = subprocess.run(
@@ -379,7 +384,7 @@ def load(url: str, paths: list[str], clients: int, seconds: float, rate: float |
 
 
 def wrk(url: str, paths: list[str], clients: int, seconds: float, folder: Path) -> dict[str, float]:
-    """The same with wrk, a load generator in C: each connection asks anew as soon as it has its answer."""
+    """The closed loop with wrk, a load generator in C."""
     script = folder / "wrk.lua"
     body = ",\n".join(json.dumps(path) for path in paths)
     script.write_text(
@@ -414,7 +419,7 @@ async def visit(number):
     await asyncio.sleep(pause * number / clients)
     end, at, turn = time.perf_counter() + seconds, time.perf_counter(), number
     while time.perf_counter() < end:
-        began = time.perf_counter()
+        began = at if pause else time.perf_counter()
         writer.write(f"GET {paths[turn % len(paths)]} HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n".encode())
         head = await reader.readuntil(b"\\r\\n\\r\\n")
         fields = dict(line.split(b": ", 1) for line in head.lower().split(b"\\r\\n")[1:] if b": " in line)
@@ -455,9 +460,13 @@ def api(folder: Path, models: int, seconds: float) -> dict[str, float]:
     with hub(home, upstream="http://127.0.0.1:9", upstream_private_addresses="true") as (url, _):
         load(url, asked[-400:] + PAGES, 4, 3, None)
         runs = {
-            "api, 50 clients, 500 a second": lambda: load(url, asked[:9000], 50, seconds, 500.0),
-            "api, 50 clients, full speed": lambda: wrk(url, asked[9000:], 50, seconds, folder),
-            "api, 50 clients, eight questions": lambda: wrk(url, asked[:8], 50, seconds, folder),
+            "api, open loop, 50 connections, 500 a second": lambda: load(
+                url, asked[:9000], 50, seconds, 500.0
+            ),
+            "api, closed loop, 50 connections": lambda: wrk(url, asked[9000:], 50, seconds, folder),
+            "api, closed loop, 50 connections, eight questions": lambda: wrk(
+                url, asked[:8], 50, seconds, folder
+            ),
             "search page, 4 clients, 20 a second": lambda: load(url, PAGES, 4, seconds, 20.0),
         }
         for label, run in runs.items():

@@ -2,7 +2,7 @@
 
 The name is resolved once, the addresses are checked, and the connection goes to the address that was
 checked; a name that resolves differently a moment later gains nothing. A token goes to the upstream's own
-host and nowhere else.
+host and nowhere else. Where the environment names a proxy, public hosts are asked through it (see `proxies`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from zoohub.hub.errors import NotFound, Unavailable
+from zoohub.hub.proxies import is_public_name, proxy_for
 
 TIMEOUT = 20.0
 MAX_REDIRECTS = 5
@@ -71,11 +72,9 @@ class Upstream:
         """
         url = urljoin(self.base + "/", path.lstrip("/")) if not path.startswith("http") else path
         for _ in range(MAX_REDIRECTS + 1):
-            connection = self._connect(url)
+            connection, target, headers = self._connect(url)
             try:
-                parts = urlsplit(url)
-                target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-                connection.request("GET", target, headers=self._headers(parts.hostname or ""))
+                connection.request("GET", target, headers=headers)
                 answer = connection.getresponse()
                 if answer.status in (301, 302, 303, 307, 308):
                     url = urljoin(url, answer.headers.get("Location", ""))
@@ -101,28 +100,48 @@ class Upstream:
             headers["Authorization"] = f"Bearer {self.token}"
         return headers
 
-    def _connect(self, url: str) -> http.client.HTTPConnection:
+    def _connect(self, url: str) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
+        """The connection for an address, and the target and headers of the request."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme not in ("http", "https") or parts.username or not host:
             raise Unavailable(f"{self.host} leads to an address that is not followed")
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        address = self._resolve(host, port)
-        if parts.scheme == "http":
-            return _Pinned(host, port, address)
-        return _PinnedTls(host, port, address)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        headers, proxy, address = (
+            self._headers(host),
+            proxy_for(parts.scheme, host),
+            self._resolve(host, port),
+        )
+        if proxy is not None and (address is None or is_public(address)):
+            if address is None and not is_public_name(host):
+                raise Unavailable(
+                    f"{host} is no name on the public internet, and the proxy is not asked for it"
+                )
+            connection = proxy.connect(parts.scheme, host, port, TIMEOUT)
+            if parts.scheme == "http":
+                return connection, f"http://{parts.netloc}{target}", headers | proxy.headers()
+            return connection, target, headers
+        if address is None:
+            raise Unavailable(f"{host} cannot be found")
+        pinned = _Pinned if parts.scheme == "http" else _PinnedTls
+        return pinned(host, port, address), target, headers
 
-    def _resolve(self, host: str, port: int) -> str:
-        """An address of a host that may be connected to; all of its addresses must be allowed."""
+    def _resolve(self, host: str, port: int) -> str | None:
+        """An address of a host that may be connected to; all of its addresses must be allowed. None: not found.
+
+        Raises:
+            Unavailable: one of them is not allowed.
+        """
         try:
             found = {str(item[4][0]) for item in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-        except OSError as error:
-            raise Unavailable(f"{host} cannot be found") from error
+        except (OSError, UnicodeError):
+            return None
         if not (self.everywhere or (self.private and host == self.host)):
             for address in found:
                 if not is_public(address):
                     raise Unavailable(f"{host} lies in a private network, which this hub does not ask")
-        return sorted(found)[0]
+        return min(found)
 
 
 def is_public(address: str) -> bool:
