@@ -71,13 +71,18 @@ class Board:
         places: dict[tuple[object, ...], int] = {}
         contexts: list[Context] = []
         total: dict[tuple[int, int], tuple[float, float]] = {}
+        last: tuple[object, ...] = ()
+        column = -1
         for row in rows:
-            key = (row.dataset, row.task, row.metric, row.n_train, row.strategy)
-            column = places.setdefault(key, len(places))
-            if column == len(contexts):
-                contexts.append(context_of(row))
-            else:
-                contexts[column] = _merged(contexts[column], row)
+            told = (row.dataset, row.task, row.metric, row.n_train, row.strategy,
+                    row.n_classes, row.language, row.domain)  # fmt: skip
+            if told != last:  # rows of one context mostly follow each other
+                last = told
+                column = places.setdefault(told[:5], len(places))
+                if column == len(contexts):
+                    contexts.append(context_of(row))
+                else:
+                    contexts[column] = _merged(contexts[column], row)
             place = (models.setdefault(row.model, len(models)), column)
             value = row.value if row.higher_is_better else -row.value
             sum_, seeds = total.get(place, (0.0, 0.0))

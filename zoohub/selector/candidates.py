@@ -139,11 +139,10 @@ def _too_large(record: ModelRecord, size: int | None, wanted: Wanted) -> str | N
     shape = footprint.shape(record, parameters=size)
     if shape is None:
         return None if wanted.memory is None else "memory (size not known)"
-    plan = wanted.plan(size).name
-    need = footprint.estimate(shape, plan, precision=wanted.precision).memory
+    need = footprint.memory_of(shape, wanted.plan(size).name, precision=wanted.precision)
     if wanted.memory is not None:
-        return "memory" if need.middle > wanted.memory else None
-    return "memory of this machine (--memory names another)" if need.middle > (wanted.room or 0.0) else None
+        return "memory" if need > wanted.memory else None
+    return "memory of this machine (--memory names another)" if need > (wanted.room or 0.0) else None
 
 
 def license_passes(license: str, wanted: str) -> bool:

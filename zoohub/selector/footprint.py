@@ -161,29 +161,36 @@ def estimate(
     Raises:
         UsageError: no such precision or strategy.
     """
+    memory = memory_of(shape, strategy, precision=precision, batch=batch)
+    watch, size, tokens = clock(), shape.parameters, shape.tokens
+    if strategy in ("inference", "zero-shot"):
+        return _band("inference", memory, watch.inference(size, tokens, 1), watch.band)
+    if strategy == "probe":
+        return _band(strategy, memory, watch.inference(size, tokens, samples), watch.band)
+    share = 0.7 if strategy == "lora" else 1.0
+    return _band(strategy, memory, share * watch.training(size, tokens, samples * epochs), watch.band)
+
+
+def memory_of(shape: Shape, strategy: str, *, precision: str = "fp32", batch: int = 16) -> float:
+    """Bytes that inference (one input) or fine-tuning takes.
+
+    Raises:
+        UsageError: no such precision or strategy.
+    """
     if precision not in BYTES:
         raise UsageError(f"{precision!r} is no precision.", f"There are: {', '.join(BYTES)}")
     weights = shape.parameters * BYTES[precision]
-    watch, size, tokens = clock(), shape.parameters, shape.tokens
-
-    def band(name: str, memory: float, seconds: float) -> Footprint:
-        return _band(name, memory, seconds, watch.band)
-
     if strategy in ("inference", "zero-shot"):
         cache = 2 * shape.layers * shape.hidden * shape.kv_share * BYTES[precision] * shape.tokens
-        return band("inference", 1.2 * weights + cache + CONTEXT, watch.inference(size, tokens, 1))
+        return 1.2 * weights + cache + CONTEXT
     kept = batch * activations(shape, precision)
-    seconds = watch.training(size, tokens, samples * epochs)
     if strategy == "probe":
-        memory = 1.2 * weights + kept / shape.layers + CONTEXT
-        return band(strategy, memory, watch.inference(size, tokens, samples))
+        return 1.2 * weights + kept / shape.layers + CONTEXT
     if strategy == "lora":
-        trained = shape.parameters * LORA_SHARE
-        return band(strategy, 1.2 * weights + 16 * trained + kept + CONTEXT, 0.7 * seconds)
+        return 1.2 * weights + 16 * shape.parameters * LORA_SHARE + kept + CONTEXT
     if strategy in ("full", "probe-then-full", "setfit"):
         master = shape.parameters * (4 if precision in ("bf16", "fp16") else 0)
-        memory = weights + master + ADAM * shape.parameters + kept + CONTEXT
-        return band(strategy, memory, seconds)
+        return weights + master + ADAM * shape.parameters + kept + CONTEXT
     raise UsageError(
         f"{strategy!r} is no strategy.", "There are: inference, probe, setfit, lora, probe-then-full, full"
     )

@@ -32,19 +32,15 @@ FEWEST = 4  # data sets from which a rehearsal says anything
 @dataclass(frozen=True)
 class Rehearsal:
     """One entry a rehearsed context: `places` of the true best in the hopeful order, as a share of the
-    models; `falls`, where the true scores fell in their predicted distributions (0..1), one array each; `families`
-    counts the collections that the contexts come from."""
+    models; `falls`, where the true scores fell in their predicted distributions (0..1), one array each."""
 
     places: Array
     falls: tuple[Array, ...]
-    families: int
 
     def front(self, covered: float) -> float:
-        """The share of the models, the most hopeful, that holds the best in `covered` of new contexts: an order
-        statistic as of so many independent trials as there are families."""
+        """The share of the models, the most hopeful, that holds the best in `covered` of new contexts."""
         ordered = np.sort(self.places)
-        level = min(math.ceil(covered * (self.families + 1)) / self.families, 1.0)
-        return float(ordered[math.ceil(level * len(ordered) - 1e-9) - 1])
+        return float(ordered[min(math.ceil(covered * (len(ordered) + 1)), len(ordered)) - 1])
 
     def ends(self, covered: float) -> tuple[float, float]:
         """The quantiles of a predicted distribution between which `covered` of the true scores lie."""
@@ -71,7 +67,7 @@ def rehearse(board: Board) -> Rehearsal | None:
     _, _, scatter = levels(board.ranks, np.ones(len(names)), names.tolist())
     tables = np.stack([_table(board.values[:, column]) for column in range(len(names))])
     random = np.random.default_rng(0)
-    places, falls, families = [], [], set()
+    places, falls = [], []
     for column in np.unique(np.linspace(0, len(names) - 1, CONTEXTS).round().astype(int)):
         rows = np.flatnonzero(known[:, column] & ~np.isnan(level[:, column]))
         if len(rows) < COMPARED:
@@ -81,14 +77,13 @@ def rehearse(board: Board) -> Rehearsal | None:
         hope = expected + HOPE * spreads(others)
         best = hope[truth >= truth.max()].max()
         places.append(float((hope >= best).sum()) / len(rows))
-        families.add(names[column])
         drawn = random.choice(len(names), size=DRAWS, p=weights[column] / weights[column].sum())
         noise = np.sqrt(scatter[rows])[:, None] * random.standard_normal((len(rows), DRAWS))
         standing = (percentile(expected[:, None] + noise) * (GRID - 1)).round().astype(int)
         falls.append((tables[drawn[None, :], standing] < truth[:, None]).mean(axis=1))
     if len(places) < FEWEST:
         return None
-    return Rehearsal(np.array(places), tuple(falls), len(families))
+    return Rehearsal(np.array(places), tuple(falls))
 
 
 def _families(names: list[str]) -> list[str]:
