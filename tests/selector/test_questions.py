@@ -54,6 +54,32 @@ def test_without_samples_models_that_take_classes_as_words_answer_where_there_ar
     assert found.recommendations[0].id == "org/any-class"
 
 
+def test_the_error_tells_the_lightest_and_who_states_no_license(registry):
+    heavier = {"parameters": 10**9}
+    registry.add(
+        [
+            record("org/light"),
+            record("org/heavy", **heavier),
+            record("org/free", license="unknown", **heavier),
+        ]
+    )
+    with pytest.raises(SelectorError, match="memory: 3") as caught:
+        answer("text-classification", memory="1MB", registry=registry)
+    assert "The lightest, org/light, needs about" in str(caught.value.remedy)
+    with pytest.raises(SelectorError, match="license not known: 1") as caught:
+        answer("text-classification", license="gpl-3.0", registry=registry)
+    assert "state no license" in str(caught.value.remedy)
+
+
+def test_the_answer_is_printed_though_there_is_nothing_to_draw(tmp_path):
+    pytest.importorskip("matplotlib")
+    with Registry.open(catalog=False) as opened:
+        opened.add([record("org/voice", "text-to-speech")])
+    shown = run("recommend", "--task", "tts", "--plot", str(tmp_path / "chart.png"))
+    assert shown.stdout.startswith("Try org/voice")
+    assert isinstance(shown.exception, SelectorError)
+
+
 def test_where_no_ready_model_passes_the_error_speaks_of_samples(registry):
     registry.add([record("org/topics", license="cc-by-nc-4.0"), record("org/encoder", "fill-mask")])
     with pytest.raises(SelectorError, match="license commercial: 1") as caught:

@@ -113,11 +113,6 @@ def recommend(
     else:
         samples = _from_data(data, samples, options)
         found = _with_data(task, data, samples, attempts, budget, options)
-    if plot is not None:
-        from zoohub.selector.plot import draw
-
-        draw(found, plot)
-        click.echo(f"Drawn: {plot}", err=True)
     judged = _verdicts(found)
     if format == "json":
         click.echo(json.dumps(_plain(found, judged), ensure_ascii=False, indent=2, default=str))
@@ -125,6 +120,11 @@ def recommend(
         click.echo("\n".join(item.id for item in found.recommendations))
     else:
         _print(found, judged, markdown=format == "markdown")
+    if plot is not None:
+        from zoohub.selector.plot import draw
+
+        draw(found, plot)
+        click.echo(f"Drawn: {plot}", err=True)
 
 
 def _verdicts(found: Answer) -> dict[str, str]:

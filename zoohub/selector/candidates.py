@@ -22,6 +22,7 @@ ENCODERS = {
     "image-classification": ("image-feature-extraction", "zero-shot-image-classification"),
 }
 UNTRAINED = "needs samples: its head must be trained first"
+NO_LICENSE = "license not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Candidates:
     records: dict[str, ModelRecord] = field(default_factory=dict)
     removed: Counter[str] = field(default_factory=Counter)
     nearest: dict[str, str] = field(default_factory=dict)
+    heavy: list[ModelRecord] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
 
 
@@ -113,6 +115,8 @@ def _sift(records: Iterable[ModelRecord], wanted: Wanted, found: Candidates) -> 
         else:
             found.removed[reason] += 1
             found.nearest.setdefault(reason, record.id)
+            if reason == "memory":
+                found.heavy.append(record)
 
 
 def obstacle(record: ModelRecord, wanted: Wanted) -> str | None:
@@ -124,7 +128,7 @@ def obstacle(record: ModelRecord, wanted: Wanted) -> str | None:
     if wanted.as_it_is and wanted.topic and not wanted.topic.meets(record):
         return f"not made for {wanted.topic.name}"
     if wanted.license and not license_passes(record.license, wanted.license):
-        return f"license {wanted.license}"
+        return f"license {wanted.license}" if record.license != "unknown" else NO_LICENSE
     if wanted.language and not speaks(record, wanted.language):
         return f"language {wanted.language}"
     size = facts.size(record)
@@ -136,13 +140,20 @@ def obstacle(record: ModelRecord, wanted: Wanted) -> str | None:
 def _too_large(record: ModelRecord, size: int | None, wanted: Wanted) -> str | None:
     if wanted.memory is None and wanted.room is None:
         return None
-    shape = footprint.shape(record, parameters=size)
-    if shape is None:
+    need = _need(record, size, wanted)
+    if need is None:
         return None if wanted.memory is None else "memory (size not known)"
-    need = footprint.memory_of(shape, wanted.plan(size).name, precision=wanted.precision)
     if wanted.memory is not None:
         return "memory" if need > wanted.memory else None
     return "memory of this machine (--memory names another)" if need > (wanted.room or 0.0) else None
+
+
+def _need(record: ModelRecord, size: int | None, wanted: Wanted) -> float | None:
+    """Bytes that the work takes; None where the size is not known."""
+    shape = footprint.shape(record, parameters=size)
+    if shape is None:
+        return None
+    return footprint.memory_of(shape, wanted.plan(size).name, precision=wanted.precision)
 
 
 def license_passes(license: str, wanted: str) -> bool:
@@ -161,9 +172,21 @@ def _nobody(found: Candidates, wanted: Wanted) -> SelectorError:
     order = found.removed.most_common()
     told = "; ".join(f"{reason}: {count}" for reason, count in order)
     reason, _ = order[-1] if len(order) > 1 else order[0]
-    nearest = f"The nearest is {found.nearest[reason]}; it fails only: {reason}."
-    trained = wanted.as_it_is and wanted.task in ENCODERS
-    relax = "With labeled samples encoders can be trained: --samples N" if trained else "Relax that filter."
     return SelectorError(
-        f"No model for {wanted.task} passes the filters. They took away - {told}.", f"{nearest} {relax}"
+        f"No model for {wanted.task} passes the filters. They took away - {told}.",
+        f"The nearest is {found.nearest[reason]}; it fails only: {reason}. {_relax(found, wanted)}",
     )
+
+
+def _relax(found: Candidates, wanted: Wanted) -> str:
+    """What would let a model pass."""
+    needs = [(need, record.id) for record in found.heavy
+             if (need := _need(record, facts.size(record), wanted)) is not None]  # fmt: skip
+    if needs:
+        need, name = min(needs)
+        return f"The lightest, {name}, needs about {need / 2**20:.0f} MiB."
+    if wanted.as_it_is and wanted.task in ENCODERS:
+        return "With labeled samples encoders can be trained: --samples N"
+    if NO_LICENSE in found.removed:
+        return "Many state no license here: see at their source what holds, or search without the filter."
+    return "Relax that filter."

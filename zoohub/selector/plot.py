@@ -49,6 +49,7 @@ def draw(answer: Answer, path: Path) -> None:
     axes.set_title(answer.sentence, fontsize=9, wrap=True)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}")
-    axes.margins(x=0.15)
+    sizes = [(i.parameters or 0) / 1e6 for i in items]
+    axes.set_xlim(min(sizes) / 1.6, max(sizes) * 1.6)
     axes.legend(loc="lower right")
     figure.savefig(path, dpi=130)

@@ -32,15 +32,19 @@ FEWEST = 4  # data sets from which a rehearsal says anything
 @dataclass(frozen=True)
 class Rehearsal:
     """One entry a rehearsed context: `places` of the true best in the hopeful order, as a share of the
-    models; `falls`, where the true scores fell in their predicted distributions (0..1), one array each."""
+    models; `falls`, where the true scores fell in their predicted distributions (0..1), one array each; `trials`
+    counts the contexts, parts of one collection as one."""
 
     places: Array
     falls: tuple[Array, ...]
+    trials: float
 
     def front(self, covered: float) -> float:
-        """The share of the models, the most hopeful, that holds the best in `covered` of new contexts."""
+        """The share of the models, the most hopeful, that holds the best in `covered` of new contexts: the order
+        statistic of conformal prediction for so many independent trials."""
         ordered = np.sort(self.places)
-        return float(ordered[min(math.ceil(covered * (len(ordered) + 1)), len(ordered)) - 1])
+        place = math.ceil(covered * (self.trials + 1) / self.trials * len(ordered) - 1e-9)
+        return float(ordered[min(place, len(ordered)) - 1])
 
     def ends(self, covered: float) -> tuple[float, float]:
         """The quantiles of a predicted distribution between which `covered` of the true scores lie."""
@@ -83,7 +87,8 @@ def rehearse(board: Board) -> Rehearsal | None:
         falls.append((tables[drawn[None, :], standing] < truth[:, None]).mean(axis=1))
     if len(places) < FEWEST:
         return None
-    return Rehearsal(np.array(places), tuple(falls))
+    parts = len({context.dataset for context in board.contexts}) / len(set(names.tolist()))
+    return Rehearsal(np.array(places), tuple(falls), len(places) / parts)
 
 
 def _families(names: list[str]) -> list[str]:
