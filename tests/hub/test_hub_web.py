@@ -72,6 +72,13 @@ def filled(server: Server) -> Server:
     weights = struct.pack("<Q", len(header)) + header + bytes(4000)
     add = [CommitOperationAdd("README.md", CARD), CommitOperationAdd("model.safetensors", weights)]
     api.create_commit("web/mood", add, commit_message="first")
+    talk = api.create_discussion(
+        "web/mood", "What of sarcasm?", description="Is it **glad** or <script>sad</script>?"
+    )
+    api.comment_discussion("web/mood", talk.num, "It _depends_.")
+    api.rename_discussion("web/mood", talk.num, "What of irony?")
+    change = [CommitOperationAdd("README.md", CARD.replace(b"Glad or sad", b"Sad or glad"))]
+    server.user("guest").create_commit("web/mood", change, commit_message="Turn it round", create_pr=True)
     child = ModelRecord(id="org/child", base_models=(BaseModel("web/mood", "finetune"),), license="mit")
     server.hub.registry.add([child])
     return server
@@ -129,7 +136,8 @@ CONTRAST = """() => {
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize(
     "path", ["/", "/search?q=bert", "/web/mood", "/web/mood/tree/main", "/web/mood/commits/main", "/org/base",
-             "/compare?id=org/base&id=web/mood", "/login", "/docs", "/recommend", "/audit"],
+             "/compare?id=org/base&id=web/mood", "/login",
+             "/web/mood/discussions", "/web/mood/discussions/1", "/web/mood/discussions/2", "/docs", "/recommend", "/audit"],
 )  # fmt: skip
 def test_every_page_in_every_look(browser: Any, filled: Server, path: str, look: str) -> None:
     options = LOOKS[look]
@@ -214,6 +222,74 @@ def test_log_in_upload_and_log_out(browser: Any, filled: Server, tmp_path: Any) 
         assert page.request.get("/web/by-hand").status == 404
         page.goto("/search?q=by-hand")
         assert page.locator(".models > li h3 a").count() == 0
+
+
+def log_in(page: Any, name: str, target: str) -> None:
+    page.goto(f"/login?next={target}")
+    page.fill("input[name=name]", name)
+    page.fill("input[name=password]", "password")
+    page.click("main button")
+    assert page.url.endswith(target)
+
+
+def test_talk_and_merge_without_javascript(browser: Any, filled: Server) -> None:
+    api = filled.user("web")
+    api.create_repo("web/talk")
+    api.create_commit("web/talk", [CommitOperationAdd("README.md", CARD)], commit_message="first")
+    change = [CommitOperationAdd("README.md", CARD.replace(b"Glad or sad", b"Sad or glad"))]
+    filled.user("guest").create_commit("web/talk", change, commit_message="Turn it round", create_pr=True)
+    with Watched(browser, filled, java_script_enabled=False) as page:
+        log_in(page, "guest", "/web/talk/discussions")
+        page.fill("input[name=title]", "A question")
+        page.fill("textarea[name=text]", "May **I**? <img onerror=alert(1)><script>alert(2)</script>")
+        page.click("main form button")
+        assert page.url.endswith("/web/talk/discussions/2")
+        assert page.locator(".comment strong").nth(1).inner_text() == "I"
+        assert page.locator(".comment img[onerror]").count() == 0
+        page.click("button:has-text('Close')")
+        assert "guest closed it" in page.locator(".events").inner_text().replace("\n", " ")
+        page.click("button:has-text('Open again')")
+        page.goto("/web/talk/discussions/1")
+        assert page.locator(".added").inner_text().startswith("+# Sad or glad")
+        assert page.locator("button:has-text('Merge')").count() == 0  # who made it may not merge it
+    with Watched(browser, filled, java_script_enabled=False) as page:
+        log_in(page, "web", "/web/talk/discussions/1")
+        page.fill("textarea", "Well seen.")
+        page.click("button:has-text('Comment')")
+        assert "Well seen." in page.locator(".comment").inner_text()
+        page.click("button:has-text('Merge')")
+        assert page.locator(".chip").first.inner_text() == "merged"
+        page.goto("/web/talk/discussions?status=closed")
+        assert page.locator(".commits li").count() == 1
+        page.goto("/web/talk")
+        assert page.locator(".card h1").inner_text() == "Sad or glad"
+
+
+def test_who_may_do_what_on_the_pages_of_discussions(filled: Server) -> None:
+    api = filled.user("web")
+    api.create_repo("web/quiet", private=True)
+    number = api.create_discussion("web/quiet", "Just us").num
+    for path in ("/web/quiet/discussions", f"/web/quiet/discussions/{number}"):
+        assert filled.ask("GET", path, accept="text/html").status == 401  # as one that is not there
+    row = filled.hub.accounts.need("guest")
+    cookie = filled.hub.accounts.create_token(row.id, "session", "write", life=60, kind="session")
+    form = {"Content_Type": "application/x-www-form-urlencoded", "Cookie": f"zoo_session={cookie}"}
+    session = filled.hub.accounts.actor(cookie).token_id
+    token = filled.hub.signer.sign("form", {"session": session}, 60)
+    for verb in ("comment", "status", "merge"):
+        body = f"token={token}&text=x&status=closed"
+        assert filled.ask("POST", f"/web/quiet/discussions/{number}/{verb}", body, **form).status == 404
+        # A public one: comments are for all, the rest is for its author and those who may write.
+        expected = 303 if verb == "comment" else 403
+        assert filled.ask("POST", f"/web/mood/discussions/1/{verb}", body, **form).status == expected, verb
+        assert filled.ask("POST", f"/web/mood/discussions/1/{verb}", "token=&text=x", **form).status in (
+            400,
+            401,
+        )
+    assert api.get_discussion_details("web/mood", 1).status == "open"
+    assert filled.ask("GET", "/web/mood/discussions/99").status == 404
+    assert filled.ask("GET", "/web/mood/discussions/x").status == 404
+    assert filled.ask("GET", "/web/mood/discussions?p=99999999999&status=%00").status == 200
 
 
 def test_the_keyboard_reaches_everything(browser: Any, filled: Server) -> None:

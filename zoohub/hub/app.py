@@ -28,6 +28,7 @@ from zoohub.hub.searchers import Searchers
 from zoohub.hub.service import Hub
 from zoohub.hub.shortcuts import Shortcuts
 from zoohub.hub.web import account, models, oidc, search, tools
+from zoohub.hub.web import discussions as discussion_pages
 from zoohub.hub.web.render import View
 
 FLUSH_EVERY = 10.0
@@ -126,6 +127,7 @@ def _add_routes(app: FastAPI) -> None:
         tools.router,
         account.router,
         oidc.router,
+        discussion_pages.router,
         models.router,
     ):
         app.include_router(pages)

@@ -13,14 +13,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
-from zoohub.hub.accounts import Actor
+from zoohub.hub.accounts import Actor, note
 from zoohub.hub.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthorized
 from zoohub.hub.repos import HEADS, PULLS, Commit, Repo, Repos
-from zoohub.hub.tables import discussions, events
+from zoohub.hub.tables import discussions, events, refs
 from zoohub.hub.trees import Entry, Trees
 
 MAX_TITLE, MAX_COMMENT = 200, 65_536
 OPEN = ("open", "draft")
+STATES = {"open": OPEN, "closed": ("closed", "merged")}
+PAGE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,70 @@ class Merge:
     head: Commit
     changes: dict[str, Entry | None]
     conflicts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One page of a repository's discussions, the newest first; `count` of all that match, `closed` of all states."""
+
+    rows: list[Row[Any]]
+    count: int
+    closed: int
+
+
+def listed(
+    connection: Connection,
+    repo: Repo,
+    *,
+    pull: bool | None = None,
+    author: str = "",
+    status: str = "",
+    page: int = 0,
+) -> Listed:
+    """The discussions of a repository: of one kind, one author, one of `STATES`, where these are given."""
+    where = [discussions.c.repo_id == repo.id]
+    if pull is not None:
+        where.append(discussions.c.pull.is_(pull))
+    if author:
+        where.append(func.lower(discussions.c.author) == author.lower())
+    closed = connection.scalar(select(func.count()).where(*where, discussions.c.status.in_(STATES["closed"])))
+    if status:
+        where.append(discussions.c.status.in_(STATES[status]))
+    count = connection.scalar(select(func.count()).where(*where))
+    query = select(discussions).where(*where).order_by(discussions.c.number.desc())
+    rows = connection.execute(query.limit(PAGE).offset(page * PAGE)).all()
+    return Listed(list(rows), int(count or 0), int(closed or 0))
+
+
+def begin(
+    repos: Repos,
+    connection: Connection,
+    actor: Actor,
+    repo: Repo,
+    title: str,
+    text: str,
+    *,
+    pull: bool = False,
+) -> int:
+    """Open a discussion, or a draft of a pull request, for somebody who may; returns its number.
+
+    Raises:
+        Unauthorized, Forbidden; Conflict: the repository is a copy; BadRequest: the title or the text is too long.
+    """
+    check_speaker(actor, repo)
+    if repo.mirror:
+        raise Conflict(f"{repo.name} is a copy of {repo.mirror} and is discussed there")
+    if not 3 <= len(title.strip()) <= MAX_TITLE:
+        raise BadRequest(f"A title has 3 to {MAX_TITLE} characters")
+    number = opened(connection, repo, actor.name, title, pull=pull, status="draft" if pull else "open")
+    if text:
+        commented(connection, repo, number, actor.name, text)
+    if pull:
+        head = repos.resolve(connection, repo, HEADS + "main")
+        row = {"repo_id": repo.id, "name": refs_of(number)[0], "oid": head.oid}
+        connection.execute(refs.insert().values(**row))
+    note(connection, actor.name, "discussion.open", f"{repo.type}:{repo.name}", {"number": number})
+    return number
 
 
 def opened(

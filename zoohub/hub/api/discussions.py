@@ -8,22 +8,17 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row
 
 from zoohub.hub import discussions
-from zoohub.hub.accounts import note
 from zoohub.hub.api.base import Ask, Asked, integer, on_repo, run, text
 from zoohub.hub.api.files import find_repo, moved
 from zoohub.hub.diffs import diff
 from zoohub.hub.errors import BadRequest, Conflict, NotFound
 from zoohub.hub.modelfacts import iso
 from zoohub.hub.repos import HEADS, Repo
-from zoohub.hub.tables import discussions as table
-from zoohub.hub.tables import refs
 
-PAGE = 50
 TYPES = {"discussion": False, "pull_request": True}
-STATES = {"open": ("open", "draft"), "closed": ("closed", "merged")}
 
 router = APIRouter()
 
@@ -34,27 +29,19 @@ def listing(ask: Asked) -> Response:
     params = ask.request.query_params
     page = integer(params.get("p"), 0, 0, 1_000_000)
     kind, status = params.get("type") or "all", params.get("status") or "all"
-    if kind not in (*TYPES, "all") or status not in (*STATES, "all"):
+    if kind not in (*TYPES, "all") or status not in (*discussions.STATES, "all"):
         raise BadRequest("The type is discussion, pull_request or all; the status is open, closed or all")
     with ask.hub.db.read() as connection:
         repo = find_repo(ask, connection)
         if repo.moved:
             return moved(ask, repo)
-        here = table.c.repo_id == repo.id
-        where = [here]
-        if kind != "all":
-            where.append(table.c.pull.is_(TYPES[kind]))
-        if params.get("author"):
-            where.append(func.lower(table.c.author) == params["author"].lower())
-        closed = connection.scalar(select(func.count()).where(*where, table.c.status.in_(STATES["closed"])))
-        if status != "all":
-            where.append(table.c.status.in_(STATES[status]))
-        count = connection.scalar(select(func.count()).where(*where))
-        query = select(table).where(*where).order_by(table.c.number.desc())
-        rows = connection.execute(query.limit(PAGE).offset(page * PAGE)).all()
-    found = [_facts(repo, row) for row in rows]
+        found = discussions.listed(
+            connection, repo, pull=TYPES.get(kind), author=params.get("author") or "",
+            status="" if status == "all" else status, page=page,
+        )  # fmt: skip
     return JSONResponse({
-        "discussions": found, "count": count, "start": page * PAGE, "numClosedDiscussions": closed,
+        "discussions": [_facts(repo, row) for row in found.rows], "count": found.count,
+        "start": page * discussions.PAGE, "numClosedDiscussions": found.closed,
     })  # fmt: skip
 
 
@@ -125,23 +112,9 @@ def _create(ask: Ask, data: dict[str, Any]) -> Response:
     pull = data.get("pullRequest", False)
     if not isinstance(pull, bool):
         raise BadRequest("'pullRequest' is true or false")
-    if not 3 <= len(name) <= discussions.MAX_TITLE:
-        raise BadRequest(f"A title has 3 to {discussions.MAX_TITLE} characters")
     with ask.hub.db.write() as connection:
         repo = find_repo(ask, connection, read=True)
-        discussions.check_speaker(ask.user, repo)
-        if repo.mirror:
-            raise Conflict(f"{repo.name} is a copy of {repo.mirror} and is discussed there")
-        number = discussions.opened(
-            connection, repo, ask.user.name, name, pull=pull, status="draft" if pull else "open"
-        )
-        if description:
-            discussions.commented(connection, repo, number, ask.user.name, description)
-        if pull:
-            head = ask.hub.repos.resolve(connection, repo, HEADS + "main")
-            ref = discussions.refs_of(number)[0]
-            connection.execute(refs.insert().values(repo_id=repo.id, name=ref, oid=head.oid))
-        note(connection, ask.user.name, "discussion.open", f"{repo.type}:{repo.name}", {"number": number})
+        number = discussions.begin(ask.hub.repos, connection, ask.user, repo, name, description, pull=pull)
     answer = {"num": number, "pullRequest": pull, "url": f"{ask.base}{repo.path}/discussions/{number}"}
     return JSONResponse(answer)
 

@@ -41,7 +41,12 @@ class Opened:
     access: str | None  # None: readable; else "blocked" or the state of the request: "", pending, rejected
 
 
-def _open(view: View, connection: Connection, type: str, name: str, revision: str = "main") -> Opened:
+def open_repo(view: View, connection: Connection, type: str, name: str, revision: str = "main") -> Opened:
+    """The repository at a revision, as the user may see it.
+
+    Raises:
+        RepoNotFound, RevisionNotFound.
+    """
     repos = view.hub.repos
     repo = repos.visible(connection, view.actor, type, name)
     access: str | None = None
@@ -55,7 +60,8 @@ def _open(view: View, connection: Connection, type: str, name: str, revision: st
     return Opened(repo, commit, repos.can_write(view.actor, repo), access)
 
 
-def _name(request: Request) -> tuple[str, str]:
+def asked_for(request: Request) -> tuple[str, str]:
+    """Type and id of the repository that the address names."""
     parts = request.path_params
     path = str(request.scope["path"]).removeprefix(str(request.scope.get("root_path", "")))
     type_ = "dataset" if path.startswith("/datasets/") else "model"
@@ -65,10 +71,10 @@ def _name(request: Request) -> tuple[str, str]:
 def model_page(request: Request) -> Response:
     """The page of a model or dataset, of this hub or of the registry alone."""
     view = View(request)
-    type_, name = _name(request)
+    type_, name = asked_for(request)
     with view.hub.db.read() as connection:
         try:
-            opened = _open(view, connection, type_, name)
+            opened = open_repo(view, connection, type_, name)
         except RepoNotFound:
             if type_ != "model":
                 raise
@@ -127,11 +133,11 @@ def _card(view: View, connection: Connection, opened: Opened, trees: Trees) -> A
 def files_page(request: Request) -> Response:
     """The files of a folder at one revision."""
     view = View(request)
-    type_, name = _name(request)
+    type_, name = asked_for(request)
     given = str(request.path_params.get("rev", "main")).replace(SLASH, "/")
     revision, path = split_revision(given, str(request.path_params.get("path", "")).strip("/"))
     with view.hub.db.read() as connection:
-        opened = _open(view, connection, type_, name, revision)
+        opened = open_repo(view, connection, type_, name, revision)
         if opened.access is not None:
             return RedirectResponse(view.link(opened.repo.path), 303)
         trees = Trees(view.hub.db, connection)
@@ -153,10 +159,10 @@ def files_page(request: Request) -> Response:
 def commits_page(request: Request) -> Response:
     """The history of a revision."""
     view = View(request)
-    type_, name = _name(request)
+    type_, name = asked_for(request)
     revision = str(request.path_params.get("rev", "main")).replace(SLASH, "/")
     with view.hub.db.read() as connection:
-        opened = _open(view, connection, type_, name, revision)
+        opened = open_repo(view, connection, type_, name, revision)
         history = []
         for commit in view.hub.repos.history(connection, opened.commit):
             history.append(commit)
@@ -169,7 +175,7 @@ def ask_page(request: Request, token: str = Form("")) -> Response:
     """Request access to a gated repository."""
     view = View(request)
     view.check_form(token)
-    type_, name = _name(request)
+    type_, name = asked_for(request)
     request_access(view.hub, view.actor, type_, name, {})
     path = f"/{name}" if type_ == "model" else f"/datasets/{name}"
     return RedirectResponse(view.link(path), 303)
