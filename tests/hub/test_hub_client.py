@@ -244,6 +244,26 @@ def test_ranges_and_conditions(server: Server) -> None:
     assert server.ask("GET", path, If_None_Match=head.headers["etag"]).status == 304
 
 
+def test_a_file_that_the_client_finds_too_large_is_read_in_ranges(server: Server, tmp_path: Path) -> None:
+    api = server.user("ada")
+    api.create_repo("ada/huge")
+    body = random.Random(8).randbytes(3_000_000)
+    api.upload_file(path_or_fileobj=body, path_in_repo="w.bin", repo_id="ada/huge")
+    code = """
+import hashlib
+from huggingface_hub import HfFileSystem, constants, hf_hub_download
+constants.MAX_HTTP_DOWNLOAD_SIZE = 1_000_000  # of 50 GB
+try:
+    hf_hub_download("ada/huge", "w.bin")
+except ValueError:
+    with HfFileSystem().open("ada/huge/w.bin") as file:
+        print(hashlib.file_digest(file, "sha256").hexdigest())
+"""
+    assert (
+        run_client(server.client_env("ada", tmp_path), code).split()[-1] == hashlib.sha256(body).hexdigest()
+    )
+
+
 def test_tree_pages(server: Server) -> None:
     api = server.user("kim")
     api.create_repo("kim/many")

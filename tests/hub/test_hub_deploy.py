@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import socket
@@ -50,6 +52,23 @@ def test_the_container_file_installs_what_there_is() -> None:
     (extras,) = re.findall(r"zoohub\[([a-z0-9,]+)\]", text)
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(extras.split(",")) <= set(known)
+
+
+@pytest.mark.skipif(not shutil.which("buildah") or os.geteuid(), reason="needs buildah and root")
+def test_the_container_file_is_one_that_buildah_takes(tmp_path: Path) -> None:
+    """All but its first two instructions, which need an image and an index of packages."""
+    text = (DEPLOY / "Containerfile").read_text().replace("\\\n", " ")
+    kept = [line for line in text.splitlines() if not line.startswith(("FROM", "RUN"))]
+    (tmp_path / "Containerfile").write_text("\n".join(["FROM scratch", *kept]))
+    places = ["--root", tmp_path / "root", "--runroot", tmp_path / "run", "--storage-driver", "vfs"]
+    build = ["bud", "--format", "docker", "--isolation", "chroot", "-t", "zoohub", tmp_path]
+    done = subprocess.run(["buildah", *places, *build], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    look = ["inspect", "--type", "image", "zoohub"]
+    shown = subprocess.run(["buildah", *places, *look], capture_output=True, text=True, check=True).stdout
+    found = json.loads(shown)["Docker"]["config"]
+    assert (found["User"], found["Cmd"], list(found["Volumes"])) == ("zoohub", ["zoo", "serve"], ["/data"])
+    assert "/health" in found["Healthcheck"]["Test"][1]
 
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
