@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from zoohub.errors import DataError, SelectorError, UsageError
+from zoohub.errors import DataError, InvalidRecord, SelectorError, UsageError
 from zoohub.registry import Metric, ModelRecord
 from zoohub.selector import answer, profile, store
 from zoohub.selector.footprint import Shape, estimate, fit, header_parameters, parse_memory, shape
@@ -117,6 +118,15 @@ def test_bad_evidence_is_refused_with_its_line(tmp_path, text, said):
     file.write_text(text)
     with pytest.raises(DataError, match=said):
         store.read_csv(file)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_results_that_are_no_numbers_are_refused_and_change_nothing(registry, evidence, value):
+    registry.add_evidence(evidence)
+    before = answer(TASK, 900, classes=5, registry=registry)
+    with pytest.raises(InvalidRecord, match="no finite number"):
+        registry.add_evidence([replace(evidence[0], value=value)])
+    assert answer(TASK, 900, classes=5, registry=registry) == before
 
 
 def test_bundled_facts_are_read_and_finite():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 
+from zoohub.errors import InvalidRecord
 from zoohub.registry.database import Connection
 
 
@@ -39,7 +41,17 @@ _COLUMNS = tuple(f.name for f in fields(Evidence))
 
 
 def add(connection: Connection, items: Iterable[Evidence]) -> int:
-    """Append results; returns how many."""
+    """Append results; returns how many.
+
+    Raises:
+        InvalidRecord: a value is no finite number.
+    """
+    items = list(items)
+    for item in items:
+        if not math.isfinite(item.value):
+            raise InvalidRecord(
+                item.model, f"{item.metric} on {item.dataset} is {item.value}, no finite number"
+            )
     rows = [
         tuple(int(value) if isinstance(value, bool) else value for value in astuple(item)) for item in items
     ]
