@@ -39,7 +39,6 @@ class Images(Model):
     embeds = True
     lazy = True
     options: ClassVar[Mapping[str, Any]] = {"top_k": 5, "threshold": 0.5}
-    plan = Plan(items=8, window=64, workers=2)  # small batches stay in the processor's cache
     transform: Transform | None = None
     several: bool = False  # whether a picture may have several labels at once
     _fast: dict[bool, Any] | None = None
@@ -82,6 +81,19 @@ class Images(Model):
 
     def _seen_by_head(self, pixels: torch.Tensor) -> torch.Tensor:
         return capture_input(self.head(), lambda: self.logits(pixels))
+
+    @property
+    def plan(self) -> Plan:  # type: ignore[override]
+        """A picture a core: what lies between the layers then stays in the caches, and the memory small."""
+        import torch
+
+        if self.device != "cpu":
+            return Plan(items=32, window=128, workers=4)
+        return Plan(
+            items=min(8, max(2, torch.get_num_threads())),
+            window=8,
+            workers=1 if torch.get_num_threads() < 4 else 2,
+        )
 
     def set_several(self, several: bool) -> None:
         """Whether a picture may have several labels at once; the config keeps it."""

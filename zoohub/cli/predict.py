@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -60,8 +59,6 @@ def _pairs(given: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _load(model: str, task: str | None, device: str, precision: str) -> Any:
-    # Threads that wait without spinning: beside other work, spinning ones cost up to ten times the time.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from zoohub.adapters import load
 
     return load(model, task=task, device=device, precision=precision)
