@@ -12,7 +12,7 @@ import pytest
 from hubserving import Answer, Server, Starter
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from zoohub.hub.tables import log
 
@@ -298,6 +298,22 @@ def test_guessing_passwords_is_slowed(start: Starter) -> None:
     statuses = [browser.post("/login", name="ann", password=f"guess{n}").status for n in range(6)]
     assert statuses == [401] * 4 + [429] * 2
     assert browser.post("/login", name="ann", password="password").status == 429
+    # Another worker of the same database counts on, and refusals do not count.
+    other = start(login_rate=4, database=server.hub.config.database_url)
+    assert Browser(other).post("/login", name="ann", password="password").status == 429
+    with server.hub.db.write() as connection:  # five minutes later
+        connection.execute(update(log).values(at=log.c.at - 301))
+    assert Browser(other).post("/login", name="ann", password="password").status == 303
+
+
+def test_made_up_tokens_count_as_one_caller(start: Starter) -> None:
+    server = start(rate=10)
+    token = server.token("ann")
+    assert server.ask("GET", "/api/whoami-v2", token=token).status == 200
+    statuses = [server.ask("GET", "/api/whoami-v2", token=f"zoo_{n}").status for n in range(14)]
+    assert statuses == [401] * 11 + [429] * 3
+    assert server.ask("GET", "/api/models").status == 429  # the same address
+    assert server.ask("GET", "/api/whoami-v2", token=token).status == 200  # somebody who is known
 
 
 def test_login_required_hides_everything(start: Starter) -> None:

@@ -17,12 +17,14 @@ from sqlalchemy.exc import IntegrityError
 
 from zoohub.hub import names
 from zoohub.hub.db import Database
-from zoohub.hub.errors import BadRequest, Conflict, NotFound, Unauthorized
+from zoohub.hub.errors import BadRequest, Conflict, NotFound, TooManyRequests, Unauthorized
 from zoohub.hub.kept import Kept, Watch
 from zoohub.hub.tables import log, members, repos, tokens, users
 
 ROLES = ("read", "write", "admin")
 SESSION_LIFE = 14 * 86400.0
+GUESS_WINDOW = 300.0  # seconds
+FAILED = "login.failed"
 # scrypt at 16 MiB and about 50 ms: the cost of one guess.
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1}
 _DUMMY = "scrypt$AAAAAAAAAAAAAAAAAAAAAA==$" + base64.b64encode(bytes(32)).decode()
@@ -170,6 +172,35 @@ class Accounts:
         if row is None or not good or row.disabled:
             raise Unauthorized("Wrong name or password")
         return int(row.id)
+
+    def login_failed(self, name: str, address: str) -> None:
+        """Note a failed login."""
+        self.note(name[:64], FAILED, "-", address=address)
+
+    def check_guesses(self, address: str, limit: int) -> None:
+        """Refuse an address from which `limit` logins failed within `GUESS_WINDOW`; 0: none is refused.
+
+        They are counted in the log, so that it is one count for all workers, and for all restarts.
+
+        Raises:
+            TooManyRequests.
+        """
+        if not limit:
+            return
+        now = time.time()
+        query = select(log.c.at).where(
+            log.c.at > now - GUESS_WINDOW,
+            log.c.action == FAILED,
+            log.c.target == "-",
+            log.c.address == address,
+        )
+        with self.db.read() as connection:
+            failures = connection.scalars(query.order_by(log.c.at.desc()).limit(limit)).all()
+        if len(failures) >= limit:
+            wait = max(1, int(failures[-1] + GUESS_WINDOW - now))
+            error = TooManyRequests(f"Too many failed logins from {address}. Try again in {wait} seconds.")
+            error.headers["Retry-After"] = str(wait)
+            raise error
 
     # --- members --------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from zoohub.errors import ZooError
 from zoohub.hub.api import discussions, downloads, files, lfs, listing, people, push, repos, xet
 from zoohub.hub.config import Config
 from zoohub.hub.errors import DISK_FULL, Refusal, StorageFull
-from zoohub.hub.limits import LoginGuard, RateLimit
+from zoohub.hub.limits import RateLimit
 from zoohub.hub.middleware import EncodedSlashes, Metrics, Observe, log
 from zoohub.hub.openapi import describe, unique_id
 from zoohub.hub.searchers import Searchers
@@ -60,7 +60,6 @@ def create_app(config: Config, hub: Hub | None = None) -> FastAPI:
     _add_error_handlers(app)
     app.state.xorbs = asyncio.Semaphore(xet.AT_A_TIME)
     app.state.asked = {}  # lists of models that are being looked for
-    app.state.logins = LoginGuard(config.login_rate)
     app.add_middleware(Shortcuts, routes=SHORTCUTS)
     app.add_middleware(RateLimit, limit=config.rate)
     app.add_middleware(Observe, metrics=app.state.metrics)

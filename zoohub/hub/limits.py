@@ -1,4 +1,4 @@
-"""Limits: requests of one caller in a window of time, and guesses of passwords; per process, in memory."""
+"""Limits: requests of one caller in a window of time; per process, in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zoohub.hub.accounts import token_digest
-from zoohub.hub.errors import TooManyRequests
 
 WINDOW = 300
 MAX_CALLERS = 100_000
@@ -23,6 +22,7 @@ FREE = ("/health", "/metrics", "/static/")
 class _Window:
     until: float
     count: int = 0
+    good: bool = False
 
 
 class Windows:
@@ -45,32 +45,23 @@ class Windows:
             window.count += amount
             return window.count, max(1, int(window.until - now))
 
+    def mark_good(self, key: str) -> None:
+        """Note that a key is that of somebody who is known."""
+        if (window := self._windows.get(key)) is not None:
+            window.good = True
 
-class LoginGuard:
-    """Slows the guessing of passwords and tokens: so many failures from one address, then none is heard."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit, self._windows = limit, Windows()
-
-    def check(self, address: str) -> None:
-        """Refuse an address that failed too often.
-
-        Raises:
-            TooManyRequests.
-        """
-        count, wait = self._windows.add(address, 0)
-        if self._limit and count >= self._limit:
-            error = TooManyRequests(f"Too many failed logins from {address}. Try again in {wait} seconds.")
-            error.headers["Retry-After"] = str(wait)
-            raise error
-
-    def failed(self, address: str) -> None:
-        """Note a failure."""
-        self._windows.add(address)
+    def is_good(self, key: str) -> bool:
+        """Whether that was noted in the key's present window."""
+        window = self._windows.get(key)
+        return window is not None and window.good
 
 
 class RateLimit:
-    """Answers 429 to a caller who sends more than `limit` requests in a window."""
+    """Answers 429 to a caller who sends more than `limit` requests in a window.
+
+    A token counts for itself, everybody else by address. Tokens that turn out to be none count by address, too:
+    who makes them up has no more requests than who has none.
+    """
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self.app, self._limit, self._windows = app, limit, Windows()
@@ -80,7 +71,12 @@ class RateLimit:
         if scope["type"] != "http" or not self._limit or scope["path"].startswith(FREE):
             await self.app(scope, receive, send)
             return
-        count, wait = self._windows.add(_caller(scope))
+        address, token = _caller(scope)
+        count, wait = self._windows.add(token or address)
+        if token and not self._windows.is_good(token):
+            made_up, rest = self._windows.add(address, 0)
+            if made_up > self._limit:
+                count, wait = made_up, rest
         left = max(0, self._limit - count)
         headers = [
             (b"ratelimit", f'"api";r={left};t={wait}'.encode()),
@@ -96,15 +92,19 @@ class RateLimit:
         async def send_limited(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *headers]
+                if token and message["status"] == 401:
+                    self._windows.add(address)
+                elif token:
+                    self._windows.mark_good(token)
             await send(message)
 
         await self.app(scope, receive, send_limited)
 
 
-def _caller(scope: Scope) -> str:
-    """A token counts for itself, everybody else by address."""
+def _caller(scope: Scope) -> tuple[str, str]:
+    """The address of a caller, and the digest of its token, if it sends one."""
+    client = scope.get("client")
     for name, value in scope["headers"]:
         if name == b"authorization":
-            return token_digest(value.decode("latin-1"))
-    client = scope.get("client")
-    return client[0] if client else "-"
+            return client[0] if client else "-", token_digest(value.decode("latin-1"))
+    return client[0] if client else "-", ""

@@ -37,16 +37,15 @@ def login(
 ) -> Response:
     """Log in by name and password."""
     view = View(request)
-    guard = request.app.state.logins
+    accounts = view.hub.accounts
     address = request.client.host if request.client else "-"
     try:
         view.check_form(token)
-        guard.check(address)
-        user_id = view.hub.accounts.login(name[:100], password[:1000])
+        accounts.check_guesses(address, view.hub.config.login_rate)
+        user_id = accounts.login(name[:100], password[:1000])
     except Refusal as error:
         if isinstance(error, Unauthorized):
-            guard.failed(address)
-        view.hub.accounts.note(name[:64], "login.failed", "-", address=address)
+            accounts.login_failed(name, address)
         return view.page("login.html", error.status, problem=error.message, next=inside(next))
     return start_session(view, user_id, inside(next))
 
