@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zoohub.registry import Evidence
-from zoohub.selector import facts, relevance, strategy, transfer
+from zoohub.selector import facts, relevance, strategy, telling, transfer
 from zoohub.selector.board import Board, Context, percentiles, seed_noise
 from zoohub.selector.forecast import forecast
 from zoohub.selector.ranking import percentile, rank, utility
@@ -75,6 +75,17 @@ def test_the_ranking_depends_on_the_training_size():
     last = rank(made, {}, Context("x", n_train=1_000_000), names)
     assert names[first.order()[0]] == "little"
     assert names[last.order()[0]] == "big"
+
+
+def test_what_moved_a_model_is_told_in_points_of_rank():
+    small = [Context(f"s{i}", n_train=100) for i in range(4)]
+    large = [Context(f"l{i}", n_train=1_000_000) for i in range(4)]
+    values = np.array([[1.0] * 4 + [3.0] * 4, [2.0] * 8, [3.0] * 4 + [1.0] * 4])
+    made = Board.of(["big", "middle", "little"], small + large, values)
+    ranking = rank(made, {}, Context("x", n_train=100), list(made.models))
+    assert any("conditions like yours put it down" in push for push in telling.pushes(ranking, 0, None))
+    assert any("conditions like yours put it up" in push for push in telling.pushes(ranking, 2, None))
+    assert not any("conditions" in push for push in telling.pushes(ranking, 1, None))
 
 
 def test_a_model_without_a_record_stands_with_its_family():

@@ -28,6 +28,9 @@ def test_the_best_documented_model_comes_first_with_its_reasons(registry, eviden
     assert first.reasons[0].source == "a table"
     assert first.low <= first.score <= first.high
     assert {"org/unseen"} <= {item.id for item in found.recommendations}
+    assert first.pushes[0].startswith("6 own results, better than")
+    unseen = next(item for item in found.recommendations if item.id == "org/unseen")
+    assert unseen.pushes[0].startswith("no own result")
 
 
 def test_results_that_cards_state_are_evidence(registry):

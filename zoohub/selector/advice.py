@@ -312,7 +312,7 @@ def _recommendation(
         licenses.get(record.license).answer("commercial") if record.license != "unknown" else "unknown",
         size,
         _reasons(record.id, board, target, evidence),
-        _pushes(ranking, index, size),
+        telling.pushes(ranking, index, size),
     )
 
 
@@ -334,17 +334,4 @@ def _reasons(model: str, board: Board, target: Context, evidence: Sequence[Evide
         key = (context.dataset, context.metric or "")
         value = abs(float(board.values[row, i]))
         found.append(Reason(context.dataset, key[1], value, float(board.ranks[row, i]), sources.get(key, "")))
-    return tuple(found)
-
-
-def _pushes(ranking: Ranking, index: int, size: int | None) -> tuple[str, ...]:
-    """What moved the model up or down."""
-    found = []
-    if ranking.records[index]:
-        count = int(ranking.records[index])
-        found.append(f"{count} own result{'s' if count > 1 else ''}")
-    else:
-        found.append("no own result: placed among its relatives by size, family and name")
-        if size is None:
-            found.append("size not known")
     return tuple(found)

@@ -46,10 +46,6 @@ class Context:
     domain: str | None = None
     strategy: str | None = None
 
-    def sized(self, n_train: float | None) -> Context:
-        """The same conditions at another training size."""
-        return replace(self, n_train=n_train)
-
 
 @dataclass(frozen=True)
 class Board:

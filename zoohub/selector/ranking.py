@@ -70,7 +70,8 @@ class Ranking:
     each level, pooled over models of like level, `spread` the standard deviation of each model's own results,
     `records` their number, `weights` say how much each of the board's contexts tells of the asked conditions,
     `shares` the part of the variation that each trait explains; `leader` is the position of the model that is
-    named first.
+    named first. `plain` and `own` are the means of a model's own results, over all alike and as they tell of the
+    asked conditions (NaN: none): what moved the model on the way to `mean`.
     """
 
     models: tuple[str, ...]
@@ -81,6 +82,8 @@ class Ranking:
     records: Array
     weights: Array
     shares: Mapping[str, float]
+    plain: Array
+    own: Array
     leader: int | None = None
 
     def order(self) -> list[int]:
@@ -119,6 +122,8 @@ def rank(board: Board, traits: Mapping[str, Traits], target: Context, candidates
     )
     everyones = np.concatenate([scatter, np.full(extra, DEFAULT_SCATTER)])
     spread = spreads(np.concatenate([board.ranks, np.full((extra, len(board.contexts)), np.nan)]))
+    _, _, plain = own_levels(board.ranks, np.ones(len(board.contexts)))
+    own, plain = (np.concatenate([one, np.full(extra, np.nan)]) for one in (level, plain))
     places = {model: i for i, model in enumerate(everyone)}
     picked = np.array([places[model] for model in candidates], dtype=int)
     counts = np.concatenate([(~np.isnan(board.ranks)).sum(axis=1), np.zeros(extra, dtype=int)])
@@ -131,6 +136,8 @@ def rank(board: Board, traits: Mapping[str, Traits], target: Context, candidates
         counts[picked],
         weights,
         found.shares,
+        plain[picked],
+        own[picked],
         _steadiest(found.mean[picked], picked, board, alike),
     )
 

@@ -11,10 +11,14 @@ from zoohub.selector.board import Board
 from zoohub.selector.candidates import Wanted
 from zoohub.selector.forecast import Forecast
 from zoohub.selector.hardware import machine
+from zoohub.selector.prior import OWN
+from zoohub.selector.ranking import Ranking, percentile
 from zoohub.selector.strategy import learns_classes
 
 if TYPE_CHECKING:
     from zoohub.selector.advice import Recommendation
+
+TOLD = 0.05  # of the variation that a trait explains, for it to be named
 
 _HOW = {
     "zero-shot": "as it is",
@@ -77,6 +81,37 @@ def notes(board: Board, wanted: Wanted, items: Sequence[Recommendation]) -> tupl
             f"{items[0].id} needs about {need.memory.middle / 2**30:.0f} GiB: more than this machine has."
         )
     return tuple(found)
+
+
+def pushes(ranking: Ranking, index: int, size: int | None) -> tuple[str, ...]:
+    """What put the model where it stands, and what moved it up or down on the way, in points of its rank (0..100)."""
+    count = int(ranking.records[index])
+    standing = 100.0 * float(percentile(ranking.mean[index]))
+    if not count:
+        told = _related(ranking, standing)
+        return (told, "size not known") if size is None else (told,)
+    plain, own = (100.0 * float(percentile(level[index])) for level in (ranking.plain, ranking.own))
+    found = [f"{count} own result{'s' if count > 1 else ''}, better than {plain:.0f}% of models in the mean"]
+    found += _moved("results under conditions like yours", own - plain)
+    found += _moved("its relatives", standing - own)
+    if index == ranking.leader and ranking.mean[index] < ranking.mean.max():
+        found.append("steadier than those that stand higher in the mean")
+    return tuple(found)
+
+
+def _related(ranking: Ranking, standing: float) -> str:
+    """Where a model without results stands, and which traits say so."""
+    shares = sorted(((share, trait) for trait, share in ranking.shares.items() if trait != OWN), reverse=True)
+    by = ", ".join(trait for share, trait in shares if share > TOLD)
+    if not by:
+        return "no own result, and none that tells of it: placed by size and popularity"
+    return f"no own result: expected above {standing:.0f}% of models by its relatives ({by})"
+
+
+def _moved(what: str, points: float) -> list[str]:
+    if abs(points) < 0.5:
+        return []
+    return [f"{what} put it {'up' if points > 0 else 'down'} by {abs(points):.0f}"]
 
 
 def scale(made: Forecast) -> float:
