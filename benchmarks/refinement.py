@@ -17,6 +17,7 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,14 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
     from zoohub.registry import Registry
     from zoohub.selector import answer
     from zoohub.selector.board import Context
-    from zoohub.selector.refine import refine
+    from zoohub.selector.refine import refine, user_data
     from zoohub.selector.trial import attempt
     from zoohub.weights import pull
 
     for model in given.models:
         pull(model, convert=True, progress=False)
     train, test = parts(given)
-    data = train.__class__(train.task, train.inputs, train.targets, "data", (), test)
+    data = user_data(replace(train, held_out=test), given.task)
     classes, seconds, orders = len(train.labels), {}, {}
     plan = given.strategies[0]
     with Registry.open() as registry:

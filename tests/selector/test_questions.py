@@ -11,8 +11,9 @@ from zoohub.cli.main import zoo
 from zoohub.errors import SelectorError, UsageError
 from zoohub.registry import Evidence, Metric, ModelRecord, Registry
 from zoohub.selector import answer, facts, units
-from zoohub.selector.candidates import Wanted, obstacle
+from zoohub.selector.candidates import obstacle
 from zoohub.selector.purpose import speaks, topic
+from zoohub.selector.question import Wanted
 
 
 @pytest.fixture
@@ -52,23 +53,6 @@ def test_without_samples_models_that_take_classes_as_words_answer_where_there_ar
     found = answer("text-classification", 0, registry=registry)
     assert found.sentence.startswith("Without samples, for classes of your own (zero-shot-classification)")
     assert found.recommendations[0].id == "org/any-class"
-
-
-def test_the_error_tells_the_lightest_and_who_states_no_license(registry):
-    heavier = {"parameters": 10**9}
-    registry.add(
-        [
-            record("org/light"),
-            record("org/heavy", **heavier),
-            record("org/free", license="unknown", **heavier),
-        ]
-    )
-    with pytest.raises(SelectorError, match="memory: 3") as caught:
-        answer("text-classification", memory="1MB", registry=registry)
-    assert "The lightest, org/light, needs about" in str(caught.value.remedy)
-    with pytest.raises(SelectorError, match="license not known: 1") as caught:
-        answer("text-classification", license="gpl-3.0", registry=registry)
-    assert "state no license" in str(caught.value.remedy)
 
 
 def test_the_answer_is_printed_though_there_is_nothing_to_draw(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from zoohub.errors import DataError, UsageError
 from zoohub.registry import Evidence, ModelRecord, Registry
 from zoohub.selector import answer, trial
+from zoohub.selector.refine import user_data
 from zoohub.selector.trial import Run, Trial, attempt, budget_seconds, extrapolate, parts
 
 TASK = "text-classification"
@@ -86,7 +87,9 @@ def test_candidates_are_trained_remembered_and_not_trained_again(tiny_models, re
     with Registry.open() as registry:
         found = answer(TASK, 160, classes=2, registry=registry, limit=1000, here=tiny_models)
         assert set(tiny_models) <= {item.id for item in found.recommendations}
-        better, trials = attempt(found, reviews, TASK, registry, count=2, budget=120, say=said.append)
+        better, trials = attempt(
+            found, user_data(reviews, TASK), TASK, registry, count=2, budget=120, say=said.append
+        )
         assert {t.id for t in trials} == set(tiny_models)
         assert better.recommendations[0].id == trials[0].id
         assert "On your data" in better.sentence
@@ -96,7 +99,7 @@ def test_candidates_are_trained_remembered_and_not_trained_again(tiny_models, re
         assert {row.n_train for row in rows} == {64, 160}
         assert all(row.dataset.startswith("reviews") and row.source == "measured here" for row in rows)
         said.clear()
-        attempt(found, reviews, TASK, registry, count=2, budget=120, say=said.append)
+        attempt(found, user_data(reviews, TASK), TASK, registry, count=2, budget=120, say=said.append)
         assert sum("(known)" in line for line in said) == 3
 
 
@@ -106,7 +109,9 @@ def test_a_spent_budget_stops_and_says_so(tiny_models, reviews):
     said: list[str] = []
     with Registry.open() as registry:
         found = answer(TASK, 160, classes=2, registry=registry, limit=1000, here=tiny_models)
-        _, trials = attempt(found, reviews, TASK, registry, count=2, budget=1e-6, say=said.append)
+        _, trials = attempt(
+            found, user_data(reviews, TASK), TASK, registry, count=2, budget=1e-6, say=said.append
+        )
     assert not any(t.runs for t in trials)
     assert any("budget is spent" in line for line in said)
 
@@ -116,11 +121,11 @@ def test_nothing_to_try_and_nothing_to_tell_apart(tmp_path, reviews):
         registry.add([ModelRecord("org/far", task=TASK, parameters=10)])
         found = answer(TASK, 160, classes=2, registry=registry)
         with pytest.raises(UsageError, match="None of the candidates"):
-            attempt(found, reviews, TASK, registry)
+            attempt(found, user_data(reviews, TASK), TASK, registry)
         alike = tmp_path / "alike.csv"
         alike.write_text("text,label\na,1\nb,1\nc,1\n")
         with pytest.raises(DataError, match="one class only"):
-            attempt(found, alike, TASK, registry)
+            user_data(alike, TASK)
 
 
 def test_scores_of_features_are_not_taken_for_runs():

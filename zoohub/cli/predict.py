@@ -11,7 +11,8 @@ import click
 
 from zoohub.cli import policing
 from zoohub.cli.output import emit, format_option
-from zoohub.errors import DataError, UsageError
+from zoohub.cli.pairs import pairs
+from zoohub.errors import DataError
 
 _Command = Callable[..., Any]
 
@@ -40,22 +41,6 @@ def _reading(command: _Command) -> _Command:
     ):  # fmt: skip
         command = option(command)
     return command
-
-
-def _pairs(given: tuple[str, ...]) -> dict[str, Any]:
-    """NAME=VALUE texts; a value is read as JSON where it is some."""
-    import json
-
-    found: dict[str, Any] = {}
-    for text in given:
-        name, sign, value = text.partition("=")
-        if not sign:
-            raise UsageError(f"{text!r} is not NAME=VALUE.")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
-    return found
 
 
 def _load(model: str, task: str | None, device: str, precision: str) -> Any:
@@ -143,7 +128,7 @@ def predict(
 
     loaded = _load(model, task, device, precision)
     shown, read = tee(_inputs(inputs, loaded.task))
-    answers = loaded.predict(read, batch_size=batch_size or "auto", strict=strict, **_pairs(options))
+    answers = loaded.predict(read, batch_size=batch_size or "auto", strict=strict, **pairs(options))
     failed = 0
 
     def rows() -> Iterator[dict[str, Any]]:
@@ -216,7 +201,7 @@ def evaluate(
     from zoohub.adapters.remember import dataset_id, remember
 
     loaded = _load(model, task, device, precision)
-    measured = loaded.evaluate(data, columns=_pairs(columns), bad=bad, progress=True)
+    measured = loaded.evaluate(data, columns=pairs(columns), bad=bad, progress=True)
     remember(loaded.id, measured, dataset_id(Path(data).stem, data), n_classes=len(measured.labels) or None)
     _show(measured, format)
 
@@ -270,7 +255,7 @@ def finetune(
     policing.enforce(model, "finetune")
     loaded = _load(model, task, device, precision)
     tuned = loaded.finetune(
-        data, strategy=strategy, output=output, eval=_share(held), columns=_pairs(columns), bad=bad,
+        data, strategy=strategy, output=output, eval=_share(held), columns=pairs(columns), bad=bad,
         epochs=epochs, learning_rate=learning_rate, batch_size=batch_size or "auto", seed=seed,
         balance=balance, resume=resume, overwrite=overwrite, progress=True,
     )  # fmt: skip

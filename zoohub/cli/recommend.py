@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoohub.cli.output import human_bytes, human_count, human_time, table
+from zoohub.cli.pairs import pairs
 
 if TYPE_CHECKING:
     from zoohub.selector import Answer, Recommendation
@@ -69,6 +70,13 @@ WIDE = 1000  # candidates among which those on this machine are looked for
     help="Look at this data: its counts fill --samples and --classes, pulled models are scored on it.",
 )
 @click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="ROLE=NAME",
+    help="Which column of --data holds what, e.g. text=review; may be repeated.",
+)
+@click.option(
     "--try",
     "attempts",
     type=click.IntRange(1),
@@ -92,8 +100,8 @@ WIDE = 1000  # candidates among which those on this machine are looked for
     help="How to print: for people (table, markdown) or for programs.",
 )
 def recommend(
-    task: str, samples: int | None, data: Path | None, attempts: int | None, budget: str, plot: Path | None,
-    format: str, **options: Any,
+    task: str, samples: int | None, data: Path | None, columns: tuple[str, ...], attempts: int | None,
+    budget: str, plot: Path | None, format: str, **options: Any,
 ) -> None:  # fmt: skip
     """Say which model to use for a task, how to fine-tune it, how good it will be and what it costs.
 
@@ -108,11 +116,16 @@ def recommend(
 
     if attempts and data is None:
         raise UsageError("--try trains on your data.", "Name it: --data PATH")
+    if columns and data is None:
+        raise UsageError("--column names a column of your data.", "Name it: --data PATH")
+    if attempts is None and _was_named("budget"):
+        raise UsageError("--budget is the time that --try may take.", "Add --try K, or leave --budget out.")
     if data is None:
         found = answer(task, samples, **options)
     else:
-        samples = _from_data(data, samples, options)
-        found = _with_data(task, data, samples, attempts, budget, options)
+        roles = pairs(columns)
+        samples = _from_data(data, roles, samples, options)
+        found = _with_data(task, data, roles, samples, attempts, budget, options)
     judged = _verdicts(found)
     if format == "json":
         click.echo(json.dumps(_plain(found, judged), ensure_ascii=False, indent=2, default=str))
@@ -125,6 +138,11 @@ def recommend(
 
         draw(found, plot)
         click.echo(f"Drawn: {plot}", err=True)
+
+
+def _was_named(option: str) -> bool:
+    source = click.get_current_context().get_parameter_source(option)
+    return source is click.core.ParameterSource.COMMANDLINE
 
 
 def _verdicts(found: Answer) -> dict[str, str]:
@@ -151,11 +169,11 @@ def _plain(found: Answer, judged: dict[str, str]) -> dict[str, Any]:
     return plain
 
 
-def _from_data(data: Path, samples: int | None, options: dict[str, Any]) -> int:
+def _from_data(data: Path, roles: dict[str, str], samples: int | None, options: dict[str, Any]) -> int:
     """Fill what the user did not say with what the data shows; returns the number of samples."""
     from zoohub.selector import profile
 
-    seen = profile(data)
+    seen = profile(data, roles)
     for warning in seen.warnings:
         click.echo(f"Warning: {warning}", err=True)
     if options["classes"] is None and len(seen.classes) > 1:
@@ -166,8 +184,9 @@ def _from_data(data: Path, samples: int | None, options: dict[str, Any]) -> int:
 
 
 def _with_data(
-    task: str, data: Path, samples: int, attempts: int | None, budget: str, options: dict[str, Any]
-) -> Answer:
+    task: str, data: Path, roles: dict[str, str], samples: int, attempts: int | None, budget: str,
+    options: dict[str, Any],
+) -> Answer:  # fmt: skip
     """The answer, then the models on this machine scored on the data, then the best of them trained on it."""
     from dataclasses import replace
 
@@ -175,7 +194,7 @@ def _with_data(
     from zoohub.registry import Registry
     from zoohub.selector import answer
     from zoohub.selector.board import Context
-    from zoohub.selector.refine import on_this_machine, refine
+    from zoohub.selector.refine import on_this_machine, refine, user_data
     from zoohub.selector.trial import attempt, budget_seconds
 
     seconds, known, limit = budget_seconds(budget), tasks.resolve(task).id, options["limit"]
@@ -189,9 +208,10 @@ def _with_data(
         found = answer(task, samples, **asked, here=here, registry=registry)
         plan = found.recommendations[0].strategy.name
         target = Context("", known, None, samples, options["classes"], options["language"], strategy=plan)
-        found, _ = refine(found, data, target, registry, say=say)
+        given = user_data(data, known, roles)
+        found, _ = refine(found, given, target, registry, say=say)
         if attempts:
-            found, _ = attempt(found, data, known, registry, count=attempts, budget=seconds, say=say)
+            found, _ = attempt(found, given, known, registry, count=attempts, budget=seconds, say=say)
     return replace(found, recommendations=found.recommendations[:limit])
 
 

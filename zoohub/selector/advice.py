@@ -15,13 +15,13 @@ from zoohub.errors import SelectorError, UsageError
 from zoohub.registry import Evidence, ModelRecord, Registry
 from zoohub.selector import candidates, facts, footprint, relevance, store, telling
 from zoohub.selector.board import Board, Context, seed_noise
-from zoohub.selector.candidates import Wanted
 from zoohub.selector.footprint import Footprint
 from zoohub.selector.forecast import Forecast, forecast
 from zoohub.selector.hardware import machine
 from zoohub.selector.purpose import topic
+from zoohub.selector.question import Wanted, check
 from zoohub.selector.ranking import Ranking, mixed, own_levels, rank
-from zoohub.selector.strategy import STRATEGIES, Strategy, learns_classes
+from zoohub.selector.strategy import Strategy, learns_classes
 from zoohub.selector.traits import Traits
 
 PROMISING = 250  # models with evidence that are looked up in the registry, the best first
@@ -115,14 +115,9 @@ def answer(
         knows;
         SelectorError: no model passes the filters.
     """
-    known = tasks.resolve(task).id
-    _check(known, samples, classes, limit, strategy)
-    assumed = samples is None and strategy != "zero-shot" and learns_classes(known)
-    if license and license not in ("commercial", "permissive"):
-        licenses.resolve(license)
     wanted = Wanted(
-        known,
-        ASSUMED if assumed else samples,
+        tasks.resolve(task).id,
+        samples,
         classes,
         strategy,
         license,
@@ -133,35 +128,18 @@ def answer(
         max_params,
         topic(task),
     )
+    check(wanted)
+    if limit < 1:
+        raise UsageError("A limit below 1 shows nothing.", "Name at least 1.")
+    assumed = samples is None and strategy != "zero-shot" and learns_classes(wanted.task)
+    if assumed:
+        wanted = replace(wanted, samples=ASSUMED)
     if registry is None:
         with Registry.open() as opened:
             found = _answer(opened, wanted, domain, limit, here)
     else:
         found = _answer(registry, wanted, domain, limit, here)
     return replace(found, sentence=telling.assuming(ASSUMED, found.sentence)) if assumed else found
-
-
-def _check(task: str, samples: int | None, classes: int | None, limit: int, named: str | None) -> None:
-    if samples is not None and samples < 0:
-        raise UsageError(f"{samples} samples are impossible.")
-    if samples == 1:
-        raise UsageError(
-            "One sample cannot train and be judged.",
-            "Name 0 samples for a model to use as it is, or gather more.",
-        )
-    if classes is not None and classes < 2:
-        raise UsageError(f"{classes} class leaves nothing to tell apart.", "Name at least 2 classes.")
-    if samples and classes and classes > samples:
-        raise UsageError(
-            f"{classes} classes with {samples} samples: some class has none.",
-            "Gather at least one sample per class, or use a zero-shot task.",
-        )
-    if limit < 1:
-        raise UsageError("A limit below 1 shows nothing.")
-    if named and named not in STRATEGIES:
-        raise UsageError(f"{named!r} is no strategy.", f"There are: {', '.join(STRATEGIES)}")
-    if named and named != "zero-shot" and not samples and (samples == 0 or not learns_classes(task)):
-        raise UsageError(f"Strategy {named} needs samples to train on.", "Add --samples N, or use zero-shot.")
 
 
 def _answer(
@@ -203,7 +181,7 @@ def _ranked(
         )
         for place, index in enumerate(order[:limit], start=1)
     )
-    notes = telling.notes(board, wanted, items)
+    notes = telling.notes(board, wanted, domain, items)
     return Answer(telling.sentence(items, made, len(names)), items, notes, made.metric, dict(found.removed))
 
 

@@ -4,70 +4,32 @@ away."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from zoohub.cards import licenses
 from zoohub.errors import SelectorError
 from zoohub.registry import ModelRecord, Query, Registry
-from zoohub.selector import facts, footprint, strategy
-from zoohub.selector.purpose import Topic, speaks
-from zoohub.selector.strategy import Strategy
+from zoohub.selector import facts, footprint
+from zoohub.selector.purpose import speaks
+from zoohub.selector.question import ENCODERS, Wanted
 
 POPULAR = 200  # models without a record that are looked at, by popularity
-# encoders that become models of a task once a head is trained on them
-ENCODERS = {
-    "text-classification": ("fill-mask", "sentence-similarity", "feature-extraction"),
-    "token-classification": ("fill-mask",),
-    "image-classification": ("image-feature-extraction", "zero-shot-image-classification"),
-}
 UNTRAINED = "needs samples: its head must be trained first"
 NO_LICENSE = "license not known"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The question, and the hard filters: a license or group, a language, memory in bytes for the work.
-
-    `room` is the memory of this machine: where no `memory` is named, models that are known to exceed it
-    are left out.
-    """
-
-    task: str
-    samples: int | None = None
-    classes: int | None = None
-    strategy: str | None = None
-    license: str | None = None
-    language: str | None = None
-    memory: float | None = None
-    room: float | None = None
-    precision: str = "fp32"
-    max_params: int | None = None
-    topic: Topic | None = None
-
-    def plan(self, size: int | None = None) -> Strategy:
-        """How a model of `size` parameters would be put to work."""
-        return strategy.plan(self.task, self.samples, self.classes, size, self.strategy)
-
-    @property
-    def as_it_is(self) -> bool:
-        """Whether models are used untrained."""
-        return self.plan().name == "zero-shot"
-
-    @property
-    def usable(self) -> tuple[str, ...]:
-        """The task, and where there is data to train on, the tasks of encoders that can be trained for it."""
-        return (self.task,) if self.as_it_is else (self.task, *ENCODERS.get(self.task, ()))
+SIZE, UNKNOWN_SIZE = "size", "size (not known)"
+MEMORY, UNKNOWN_MEMORY = "memory", "memory (size not known)"
+ROOM = "memory of this machine (--memory names another)"
+UNKNOWNS = (NO_LICENSE, UNKNOWN_SIZE, UNKNOWN_MEMORY)
 
 
 @dataclass
 class Candidates:
-    """The records that pass, and how many each filter took away (with one example)."""
+    """The records that pass, those that do not, and how many each filter took away."""
 
     records: dict[str, ModelRecord] = field(default_factory=dict)
     removed: Counter[str] = field(default_factory=Counter)
-    nearest: dict[str, str] = field(default_factory=dict)
-    heavy: list[ModelRecord] = field(default_factory=list)
+    rejected: list[ModelRecord] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
 
 
@@ -114,27 +76,31 @@ def _sift(records: Iterable[ModelRecord], wanted: Wanted, found: Candidates) -> 
             found.records[record.id] = record
         else:
             found.removed[reason] += 1
-            found.nearest.setdefault(reason, record.id)
-            if reason == "memory":
-                found.heavy.append(record)
+            found.rejected.append(record)
 
 
 def obstacle(record: ModelRecord, wanted: Wanted) -> str | None:
-    """The filter that `record` does not pass, or None. What is not known does not pass."""
+    """The first filter that `record` does not pass, or None. What is not known does not pass."""
+    return next(_obstacles(record, wanted), None)
+
+
+def _obstacles(record: ModelRecord, wanted: Wanted) -> Iterator[str]:
+    """Every filter that `record` does not pass."""
     if record.gone:
-        return "gone from its source"
+        yield "gone from its source"
     if wanted.as_it_is and record.task in ENCODERS.get(wanted.task, ()):
-        return UNTRAINED
+        yield UNTRAINED
     if wanted.as_it_is and wanted.topic and not wanted.topic.meets(record):
-        return f"not made for {wanted.topic.name}"
+        yield f"not made for {wanted.topic.name}"
     if wanted.license and not license_passes(record.license, wanted.license):
-        return f"license {wanted.license}" if record.license != "unknown" else NO_LICENSE
+        yield f"license {wanted.license}" if record.license != "unknown" else NO_LICENSE
     if wanted.language and not speaks(record, wanted.language):
-        return f"language {wanted.language}"
+        yield f"language {wanted.language}"
     size = facts.size(record)
     if wanted.max_params and (size is None or size > wanted.max_params):
-        return "size"
-    return _too_large(record, size, wanted)
+        yield SIZE if size else UNKNOWN_SIZE
+    if too_large := _too_large(record, size, wanted):
+        yield too_large
 
 
 def _too_large(record: ModelRecord, size: int | None, wanted: Wanted) -> str | None:
@@ -142,10 +108,10 @@ def _too_large(record: ModelRecord, size: int | None, wanted: Wanted) -> str | N
         return None
     need = _need(record, size, wanted)
     if need is None:
-        return None if wanted.memory is None else "memory (size not known)"
+        return None if wanted.memory is None else UNKNOWN_MEMORY
     if wanted.memory is not None:
-        return "memory" if need > wanted.memory else None
-    return "memory of this machine (--memory names another)" if need > (wanted.room or 0.0) else None
+        return MEMORY if need > wanted.memory else None
+    return ROOM if need > (wanted.room or 0.0) else None
 
 
 def _need(record: ModelRecord, size: int | None, wanted: Wanted) -> float | None:
@@ -164,29 +130,44 @@ def license_passes(license: str, wanted: str) -> bool:
 
 
 def _nobody(found: Candidates, wanted: Wanted) -> SelectorError:
+    """The error: what each filter took away, the model that fails the fewest of them, and what would let it pass."""
     if not found.removed:
         return SelectorError(
             f"No model for {wanted.task} in the registry.",
             "Fill it with: zoo sync hub   (see: zoo sync --help)",
         )
-    order = found.removed.most_common()
-    told = "; ".join(f"{reason}: {count}" for reason, count in order)
-    reason, _ = order[-1] if len(order) > 1 else order[0]
-    return SelectorError(
-        f"No model for {wanted.task} passes the filters. They took away - {told}.",
-        f"The nearest is {found.nearest[reason]}; it fails only: {reason}. {_relax(found, wanted)}",
+    told = "; ".join(f"{reason}: {count}" for reason, count in found.removed.most_common())
+    nearest = min(found.rejected, key=lambda record: _distance(record, wanted))
+    missing = [_short_of(reason, nearest, wanted) for reason in _obstacles(nearest, wanted)]
+    advice = f"The nearest is {nearest.id}: {'; '.join(missing)}."
+    if wanted.as_it_is and wanted.task in ENCODERS:
+        advice += " With labeled samples encoders can be trained: --samples N"
+    return SelectorError(f"No model for {wanted.task} passes the filters. They took away - {told}.", advice)
+
+
+def _distance(record: ModelRecord, wanted: Wanted) -> tuple[int, bool, float]:
+    """How far a record is from passing: filters failed, whether for want of knowledge, then how heavy it is."""
+    failed = list(_obstacles(record, wanted))
+    size = facts.size(record)
+    return (
+        len(failed),
+        not {*failed}.isdisjoint(UNKNOWNS),
+        _need(record, size, wanted) or float(size or "inf"),
     )
 
 
-def _relax(found: Candidates, wanted: Wanted) -> str:
-    """What would let a model pass."""
-    needs = [(need, record.id) for record in found.heavy
-             if (need := _need(record, facts.size(record), wanted)) is not None]  # fmt: skip
-    if needs:
-        need, name = min(needs)
-        return f"The lightest, {name}, needs about {need / 2**20:.0f} MiB."
-    if wanted.as_it_is and wanted.task in ENCODERS:
-        return "With labeled samples encoders can be trained: --samples N"
-    if NO_LICENSE in found.removed:
-        return "Many state no license here: see at their source what holds, or search without the filter."
-    return "Relax that filter."
+def _short_of(reason: str, record: ModelRecord, wanted: Wanted) -> str:
+    """What a record lacks to pass a filter, and the option that would let it pass."""
+    size = facts.size(record)
+    if reason in (MEMORY, ROOM):
+        return f"it needs about {(_need(record, size, wanted) or 0.0) / 2**20:.0f} MiB of memory (--memory)"
+    if reason == SIZE:
+        return f"it has {size} parameters (--max-params)"
+    if reason == NO_LICENSE:
+        return "it states no license here: see at its source what holds, or search without --license"
+    if wanted.license and reason == f"license {wanted.license}":
+        return f"its license is {record.license} (--license)"
+    if wanted.language and reason == f"language {wanted.language}":
+        spoken = ", ".join(record.languages[:5])
+        return f"it states {spoken} (--language)" if spoken else "it states no language (--language)"
+    return reason

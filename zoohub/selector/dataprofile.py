@@ -13,12 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
+from zoohub.adapters.data import CONVENTIONS
 from zoohub.errors import DataError
 
 IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
 SOUNDS = {".wav", ".flac", ".mp3", ".ogg", ".m4a"}
-TEXT_COLUMNS = ("text", "sentence", "review", "content", "question", "input")
-LABEL_COLUMNS = ("label", "labels", "class", "target", "category")
 SPLITS = {
     "train": "train",
     "training": "train",
@@ -33,6 +32,8 @@ IDENTIFIED = 200  # texts whose language is identified
 NOISY = 0.1  # estimated share of wrong labels from which it is warned
 OPENED = 500  # images and sounds that are opened to learn their sizes
 JUDGED = 1000  # images and sounds whose labels are judged
+SURE = 5.0  # nats by which the language of all texts together leads the next
+NO_LABELS = {"", "nan", "none", "null", "n/a", "na", "inf", "-inf"}  # spellings of a value that is not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,10 @@ class Item:
     file: Path | None = None
 
 
-def profile(path: str | Path) -> Profile:
+def profile(path: str | Path, columns: Mapping[str, str] | None = None) -> Profile:
     """Look at a folder of images or sounds (one subfolder a class), or a csv, jsonl or text file.
+
+    `columns` says which column of a table holds `text` and `label`; else they are found by their usual names.
 
     Raises:
         DataError: nothing there can be read as data.
@@ -77,7 +80,8 @@ def profile(path: str | Path) -> Profile:
     place = Path(path).expanduser()
     if not place.exists():
         raise DataError(f"{path} does not exist.")
-    kind, items = _folder(place) if place.is_dir() else ("text", list(_table(place)))
+    named = columns or {}
+    kind, items = _folder(place, named) if place.is_dir() else ("text", list(_table(place, named)))
     if not items:
         raise DataError(
             f"{path} holds no data.",
@@ -133,10 +137,9 @@ def by_words(texts: Sequence[str]) -> str | None:
     if not chosen:
         return None
     found = Counter(str(py3langid.classify(text[:500])[0]) for text in chosen)
-    # short texts alone are often mistaken; together they are not
-    found[str(py3langid.classify(" ".join(text[:200] for text in chosen[:50]))[0])] += len(chosen)
-    best, count = found.most_common(1)[0]
-    return best if count > len(chosen) else None
+    # short texts alone are often mistaken; together they are not, where one language leads by far
+    (best, first), (_, second), *_ = py3langid.rank(" ".join(text[:200] for text in chosen[:50]))
+    return str(best) if first - second >= SURE and found[str(best)] > 0 else None
 
 
 def by_script(texts: Sequence[str]) -> str | None:
@@ -163,7 +166,7 @@ def by_script(texts: Sequence[str]) -> str | None:
     return best if share[best] > 0.4 else None
 
 
-def _folder(place: Path) -> tuple[str, list[Item]]:
+def _folder(place: Path, named: Mapping[str, str]) -> tuple[str, list[Item]]:
     files = sorted(file for file in place.rglob("*") if file.is_file() and not file.name.startswith("."))
     images = [file for file in files if file.suffix.lower() in IMAGES]
     sounds = [file for file in files if file.suffix.lower() in SOUNDS]
@@ -171,7 +174,7 @@ def _folder(place: Path) -> tuple[str, list[Item]]:
     if chosen:
         return kind, [_of_file(file, place) for file in chosen]
     tables = [file for file in files if file.suffix.lower() in (".csv", ".jsonl", ".tsv")]
-    return "text", [item for file in tables for item in _table(file)]
+    return "text", [item for file in tables for item in _table(file, named)]
 
 
 def _of_file(file: Path, root: Path) -> Item:
@@ -182,35 +185,37 @@ def _of_file(file: Path, root: Path) -> Item:
     return Item(hashlib.sha256(file.read_bytes()).hexdigest(), parts[0] if parts else None, split, file=file)
 
 
-def _table(file: Path) -> Iterator[Item]:
+def _table(file: Path, named: Mapping[str, str]) -> Iterator[Item]:
     split = next((side for word, side in SPLITS.items() if word in file.stem.lower()), "train")
+    usual = {column.role: column.names for column in CONVENTIONS["text-classification"]}
+    texts, labels = ((named[role],) if role in named else usual[role] for role in ("text", "label"))
     for row in _rows(file):
-        text = next((str(row[c]) for c in TEXT_COLUMNS if row.get(c)), None)
+        text = next((str(row[name]) for name in texts if row.get(name)), None)
         if text is None:
-            text = next(
-                (str(v) for k, v in row.items() if isinstance(v, str) and k not in LABEL_COLUMNS), None
-            )
+            text = next((str(v) for k, v in row.items() if isinstance(v, str) and k not in labels), None)
         if text is None:
             continue
-        label = next((str(row[c]) for c in LABEL_COLUMNS if row.get(c) not in (None, "")), None)
+        label = next((str(row[name]) for name in labels if row.get(name) not in (None, "")), None)
         yield Item(hashlib.sha256(text.strip().lower().encode()).hexdigest(), label, split, text=text)
 
 
 def _rows(file: Path) -> Iterator[Mapping[str, object]]:
-    suffix = file.suffix.lower()
+    suffix, place = file.suffix.lower(), str(file)
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             if suffix in (".jsonl", ".ndjson"):
-                for line in lines:
-                    row = json.loads(line)
-                    if isinstance(row, dict):
+                for number, line in enumerate(lines, start=1):
+                    place = f"{file}, line {number}"
+                    if line.strip() and isinstance(row := json.loads(line), dict):
                         yield row
             elif suffix in (".csv", ".tsv"):
                 yield from csv.DictReader(lines, delimiter="\t" if suffix == ".tsv" else ",")
             else:
                 yield from ({"text": line.strip()} for line in lines if line.strip())
     except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
-        raise DataError(f"{file} cannot be read: {error}.") from error
+        raise DataError(
+            f"{place} cannot be read: {error}.", "Save it as UTF-8, one sample a line."
+        ) from error
 
 
 def _measure(kind: str, items: Sequence[Item]) -> tuple[list[str], list[float], Counter[str]]:
@@ -268,7 +273,11 @@ def _with_warnings(found: Profile) -> Profile:
     if len(found.classes) == 1:
         said.append("only one class: nothing can be told apart")
     if found.smallest_class is not None and found.smallest_class < 8:
-        said.append(f"the smallest class has {found.smallest_class} samples")
+        many = "sample" if found.smallest_class == 1 else "samples"
+        said.append(f"the smallest class has {found.smallest_class} {many}")
+    if odd := [label for label in found.classes if label.strip().lower() in NO_LABELS]:
+        count = sum(found.classes[label] for label in odd)
+        said.append(f"{count} labels are {' or '.join(map(repr, odd))}: are they missing?")
     if found.imbalance is not None and found.imbalance > 10:
         said.append(f"the largest class is {found.imbalance:.0f} times the smallest: judge by macro F1")
     if found.duplicates:

@@ -7,9 +7,10 @@ that holds a digest of the data: the same command goes on where it was stopped a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,10 @@ from zoohub.registry import Evidence, Registry
 from zoohub.selector import transfer
 from zoohub.selector.advice import Answer, Recommendation
 from zoohub.selector.board import Context
+from zoohub.selector.strategy import learns_classes
+
+if TYPE_CHECKING:
+    from zoohub.adapters.data import Examples
 
 SAMPLES = 2000
 MOST_HERE = 200  # models in folders that are looked at
@@ -35,35 +40,52 @@ class Measured:
     values: tuple[float, float, float]
 
 
+@dataclass(frozen=True, slots=True)
+class UserData:
+    """The user's labeled data; `id` names it together with a digest, so that changed data is other data."""
+
+    examples: Examples
+    id: str
+
+
+def user_data(data: str | Path | Examples, task: str, columns: Mapping[str, str] | None = None) -> UserData:
+    """Read the data to choose by; what cannot be read is left out.
+
+    Raises:
+        DataError: nothing there, a needed column is missing, or labels of one class only.
+    """
+    from zoohub.adapters.data import read
+    from zoohub.adapters.remember import dataset_id
+
+    examples = read(data, task, columns=columns, bad="skip")
+    if len(examples.labels) < 2:
+        raise DataError(
+            f"{data} has one class only: nothing can be told apart.", "Add data of another class."
+        )
+    named = "".join(f" {role}={name}" for role, name in sorted((columns or {}).items()))
+    return UserData(examples, dataset_id(examples.name, data) + named)
+
+
 def refine(
     answer: Answer,
-    data: str | Path,
+    data: UserData,
     target: Context,
     registry: Registry,
     *,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Answer, list[Measured]]:
     """Score the candidates of `answer` on `data` and order them anew; those without weights here keep the
-    prior.
-
-    Raises:
-        DataError: the data has no labels to score by, or one class only.
-    """
-    from zoohub.adapters.data import read
-    from zoohub.adapters.remember import dataset_id
-
-    examples = read(data, str(target.task), bad="skip")
-    if len(examples.labels) < 2:
-        raise DataError(f"{data} has one class only: nothing can be told apart.")
-    places = np.random.default_rng(0).permutation(len(examples))[:SAMPLES]
-    chosen = examples.pick(sorted(int(i) for i in places))
+    prior. Of a task without classes the answer stays as it is: the scores say how well classes can be told apart."""
+    if not learns_classes(str(target.task)):
+        return answer, []
+    places = np.random.default_rng(0).permutation(len(data.examples))[:SAMPLES]
+    chosen = data.examples.pick(sorted(int(i) for i in places))
     names = {label: i for i, label in enumerate(sorted({str(t) for t in chosen.targets}))}
     labels = np.array([names[str(t)] for t in chosen.targets], dtype=np.int64)
-    known = dataset_id(examples.name, data)
     measured: list[Measured] = []
     for item in present(answer.recommendations, registry, SCORED, say):
-        found = _stored(registry, item.id, known) or _measure(
-            item, chosen.inputs, labels, target, known, registry, say
+        found = _stored(registry, item.id, data.id) or _measure(
+            item, chosen.inputs, labels, target, data.id, registry, say
         )
         if found is not None:
             measured.append(found)

@@ -6,11 +6,13 @@ import csv
 import gzip
 import io
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, fields, replace
 from pathlib import Path
 
-from zoohub.errors import DataError
+from zoohub import tasks
+from zoohub.errors import DataError, UnknownTask
 from zoohub.registry import Evidence, ModelRecord, Registry
 from zoohub.registry.evidence import is_loss
 from zoohub.selector import units
@@ -19,6 +21,7 @@ from zoohub.selector.facts import FOLDER
 COLUMNS = tuple(field.name for field in fields(Evidence))
 DATASET = COLUMNS.index("dataset")
 NEEDED = ("model", "task", "dataset", "metric", "value")
+EXTRA = "more"  # where the reader puts values beyond the header
 _TRUE, _FALSE = {"1", "true", "yes"}, {"0", "false", "no"}
 
 
@@ -89,17 +92,36 @@ def read_csv(path: Path) -> list[Evidence]:
     """Read evidence from a csv file with a header; `model, task, dataset, metric, value` are needed.
 
     Raises:
-        DataError: a column is missing or unknown, or a value is no finite number; the message names the line.
+        DataError: it is no such table, a column is missing, unknown or there twice, a task is unknown, a value is no
+        finite number, or there are no rows; the message names the line.
     """
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines)
-        found = tuple(reader.fieldnames or ())
-        missing = [name for name in NEEDED if name not in found]
-        unknown = [name for name in found if name not in COLUMNS]
-        if missing or unknown:
-            what = f"lacks {', '.join(missing)}" if missing else f"has unknown columns: {', '.join(unknown)}"
-            raise DataError(f"{path} {what}.", f"Columns: {', '.join(COLUMNS)} (needed: {', '.join(NEEDED)})")
-        return list(_parse(reader, str(path)))
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines, restkey=EXTRA)
+            _check_header(tuple(reader.fieldnames or ()), path)
+            rows = list(_parse(reader, str(path)))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            f"{path} is no csv file in UTF-8: {error}.", f"Its columns: {', '.join(COLUMNS)}"
+        ) from error
+    if not rows:
+        raise DataError(f"{path} holds no results, only a header.", "Add a line a result.")
+    return rows
+
+
+def _check_header(found: tuple[str, ...], path: Path) -> None:
+    missing = [name for name in NEEDED if name not in found]
+    unknown = [name for name in found if name not in COLUMNS]
+    twice = [name for name, count in Counter(found).items() if count > 1]
+    if missing:
+        what = f"lacks {', '.join(missing)}; found: {', '.join(found) or 'nothing'}"
+    elif unknown:
+        what = f"has unknown columns: {', '.join(unknown)}"
+    elif twice:
+        what = f"has {twice[0]} twice"
+    else:
+        return
+    raise DataError(f"{path} {what}.", f"Columns: {', '.join(COLUMNS)} (needed: {', '.join(NEEDED)})")
 
 
 def write_csv(rows: Iterable[Evidence], path: Path) -> int:
@@ -119,13 +141,17 @@ def _parse(rows: Iterable[Mapping[str, str]], where: str) -> Iterator[Evidence]:
         place = f"{where}, line {line}"
         if empty := [name for name in NEEDED if not row.get(name)]:
             raise DataError(f"{place}: {empty[0]} is empty.")
+        if EXTRA in row:
+            raise DataError(
+                f"{place} has more values than the header has columns.", 'Quote values with commas: "a, b"'
+            )
         yield Evidence(
             row["model"],
-            row["task"],
+            _task(row["task"], place),
             row["dataset"],
             row["metric"],
             _number(row["value"], "value", place),
-            _flag(row.get("higher_is_better"), place),
+            _flag(row.get("higher_is_better"), row["metric"], place),
             _count(row, "n_train", place),
             _count(row, "n_classes", place),
             row.get("language") or None,
@@ -134,6 +160,13 @@ def _parse(rows: Iterable[Mapping[str, str]], where: str) -> Iterator[Evidence]:
             _count(row, "seeds", place),
             row.get("source") or "import",
         )
+
+
+def _task(text: str, place: str) -> str:
+    try:
+        return tasks.resolve(text).id
+    except UnknownTask as error:
+        raise DataError(f"{place}: {error.message}", error.remedy) from error
 
 
 def _number(text: str, name: str, place: str) -> float:
@@ -156,8 +189,11 @@ def _count(row: Mapping[str, str], name: str, place: str) -> int | None:
     return round(value)
 
 
-def _flag(text: str | None, place: str) -> bool:
-    word = (text or "true").strip().lower()
+def _flag(text: str | None, metric: str, place: str) -> bool:
+    """Whether more is better: as the row says, else as the metric's name tells (wer, loss: less is)."""
+    if not text:
+        return not is_loss(metric)
+    word = text.strip().lower()
     if word not in _TRUE | _FALSE:
         raise DataError(f"{place}: higher_is_better is {text!r}, neither true nor false.")
     return word in _TRUE

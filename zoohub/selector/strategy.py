@@ -27,6 +27,15 @@ def learns_classes(task: str) -> bool:
     return "classification" in task and not task.startswith("zero-shot")
 
 
+def unfit(strategy: str, task: str) -> str | None:
+    """Why a strategy cannot be used for a task; None where it can."""
+    if strategy == "setfit" and task != "text-classification":
+        return "compares texts of two classes with each other"
+    if strategy in ("probe", "probe-then-full") and not learns_classes(task):
+        return "fits a classifier on frozen features"
+    return None
+
+
 def plan(
     task: str, samples: int | None, classes: int | None, parameters: int | None, named: str | None = None
 ) -> Strategy:
@@ -43,10 +52,10 @@ def choose(task: str, samples: int | None, classes: int | None, parameters: int 
         return _unlabeled(samples, parameters)
     per_class = samples / max(classes or 2, 1)
     if per_class <= FEW:
-        if modality == "text" and per_class >= 2:
+        if task == "text-classification" and per_class >= 2:
             return _contrastive(per_class)
         return Strategy("probe", f"{per_class:.0f} samples per class are too few to move the weights")
-    if modality == "text" and per_class <= SOME and samples < ENOUGH:
+    if task == "text-classification" and per_class <= SOME and samples < ENOUGH:
         return _contrastive(per_class)
     if parameters and parameters >= LARGE:
         return _lora("a model of this size is adapted at a fraction of the memory")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoohub.selector.board import Board
-from zoohub.selector.candidates import Wanted
 from zoohub.selector.forecast import Forecast
 from zoohub.selector.hardware import machine
 from zoohub.selector.prior import OWN
+from zoohub.selector.question import Wanted
 from zoohub.selector.ranking import Ranking, percentile
 from zoohub.selector.strategy import learns_classes
 
@@ -62,7 +62,9 @@ def untrained(task: str, told: str) -> str:
     return f"Without samples, for classes of your own ({task}): {told[0].lower()}{told[1:]}"
 
 
-def notes(board: Board, wanted: Wanted, items: Sequence[Recommendation]) -> tuple[str, ...]:
+def notes(
+    board: Board, wanted: Wanted, domain: str | None, items: Sequence[Recommendation]
+) -> tuple[str, ...]:
     """What makes the answer doubtful."""
     found = []
     spoken = {context.language for context in board.contexts}
@@ -72,6 +74,9 @@ def notes(board: Board, wanted: Wanted, items: Sequence[Recommendation]) -> tupl
         found.append(
             f"No evidence for {wanted.task} in {wanted.language}: results in other languages stand in."
         )
+    domains = sorted({context.domain for context in board.contexts if context.domain})
+    if board.contexts and domain and domain.partition("/")[0] not in {d.partition("/")[0] for d in domains}:
+        found.append(f"No evidence in the domain {domain}. There are: {', '.join(domains) or 'none'}.")
     if wanted.as_it_is and learns_classes(wanted.task):
         found.append("A model used as it is knows only the classes that it was trained on.")
     here = machine().training_memory

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from zoohub.errors import CapabilityError, DataError, UnsupportedModel, UsageError, WeightsError
 from zoohub.registry import Registry
 from zoohub.selector.advice import Answer, Recommendation
-from zoohub.selector.refine import SCORES, present
+from zoohub.selector.refine import SCORES, UserData, present
 
 if TYPE_CHECKING:
     from zoohub.adapters.data import Examples
@@ -113,7 +113,7 @@ def parts(samples: int, classes: int) -> list[int]:
 
 def attempt(
     answer: Answer,
-    data: str | Path,
+    data: UserData,
     task: str,
     registry: Registry,
     *,
@@ -126,23 +126,17 @@ def attempt(
     Returns the answer ordered by what they reached, and the trials, the best first.
 
     Raises:
-        DataError: the data has one class only; UsageError: no candidate's weights are here.
+        DataError: too few examples; UsageError: no candidate's weights are here.
     """
-    from zoohub.adapters.data import read
-    from zoohub.adapters.remember import dataset_id
-
     ends = time.monotonic() + budget
-    examples = read(data, task, bad="skip")
-    if len(examples.labels) < 2:
-        raise DataError(f"{data} has one class only: nothing can be told apart.")
-    train, held = _divided(examples)
-    name = dataset_id(examples.name, data)
+    train, held = _divided(data.examples)
     chosen = present(answer.recommendations, registry, count, say)
     if not chosen:
         named = ", ".join(item.id for item in answer.recommendations[:count])
         raise UsageError("None of the candidates is on this machine.", f"Pull some first: {named}")
     trials = [
-        Trial(item.id, _trainable(item.strategy.name), pace=_pace(item, len(examples))) for item in chosen
+        Trial(item.id, _trainable(item.strategy.name), pace=_pace(item, len(data.examples)))
+        for item in chosen
     ]
     alive = list(trials)
     for size in parts(len(train), len(train.labels)):
@@ -153,7 +147,7 @@ def attempt(
                     f"{trial.id}: {size} examples would take {trial.cost(size):.0f} s, {max(left, 0):.0f} s are left"
                 )
                 continue
-            _step(trial, train, held, size, name, task, registry, say)
+            _step(trial, train, held, size, data.id, task, registry, say)
         alive = [trial for trial in alive if not trial.failed and trial.runs]
         alive = _better_half(alive, len(train)) if size < len(train) else alive
         if ends <= time.monotonic():
