@@ -27,6 +27,8 @@ _DENSE, _OFFSET = _HEADER.pack(_FORMAT, 1, 0, 0, 16)[:10], _HEADER.pack(_FORMAT,
 
 def pack(slots: Sequence[int]) -> bytes:
     """Pack distinct slots (0 to 65,535), ascending."""
+    if len(slots) == 1:  # as most sets of a large index
+        return slots[0].to_bytes(2, "little")
     return _little(array("H", slots)).tobytes() if len(slots) <= _FEW else pack_set(BitMap(slots))
 
 

@@ -29,6 +29,7 @@ HEAD = REVISIONS[-1]
 READ_WAIT = 60.0  # seconds that a reader waits for a lock; under WAL that is a matter of milliseconds
 WRITE_WAIT = 900.0  # seconds that a writer waits for another: renewing 3 million ranks takes minutes
 _PAGE_BYTES = 8192
+_CACHE_KB, _ROOMY_KB = 16_000, 128_000  # pages in memory: usually, in bulk loads
 _MAPPED = 2 << 30  # bytes of the file that are read in place, without a copy
 _LOCK_KEY = 0x7A6F6F  # "zoo": the advisory lock that makes PostgreSQL's writers take turns
 
@@ -87,6 +88,18 @@ class Connection:
             with self._raw.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
+
+    @contextmanager
+    def roomy(self) -> Iterator[None]:
+        """More memory for pages: one that a bulk load changes again and again is then written once a transaction."""
+        if not self.sqlite:
+            yield
+            return
+        self._raw.execute(f"PRAGMA cache_size=-{_ROOMY_KB}")
+        try:
+            yield
+        finally:
+            self._raw.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -346,7 +359,7 @@ def _sqlite(url: str) -> sqlite3.Connection:
         )
         raw.execute("PRAGMA synchronous=NORMAL")
         raw.execute("PRAGMA foreign_keys=ON")
-        raw.execute("PRAGMA cache_size=-16000")
+        raw.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
         raw.execute(f"PRAGMA mmap_size={_MAPPED}")
         raw.execute(f"PRAGMA journal_size_limit={64 << 20}")  # a bulk load leaves no large log behind
     except sqlite3.Error as error:

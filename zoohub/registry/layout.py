@@ -86,7 +86,7 @@ def _segment_rows(
     connection: Connection, known: Licenses, models: bytes, offsets: bytes
 ) -> list[tuple[str, bytes]]:
     """(token, packed slots) of the models of a segment."""
-    having: dict[Maker, dict[Any, list[int]]] = defaultdict(dict)
+    having: dict[Maker, dict[Any, list[int]]] = defaultdict(lambda: defaultdict(list))
     places = dict(zip(array("q", models), array("H", offsets), strict=True))
     for part in chunks(list(places)):
         sql = f"SELECT pk, doc, license FROM models WHERE pk IN ({marks(part)})"  # noqa: S608  # marks
@@ -95,25 +95,18 @@ def _segment_rows(
             for make, facts in index_units(unpack_dict(doc), *known[license]):
                 group = having[make]
                 for fact in facts:
-                    having_it = group.get(fact)
-                    if having_it is None:
-                        group[fact] = [place]
-                    elif having_it[-1] != place:
-                        having_it.append(place)
+                    group[fact].append(place)
     return _packed(having)
 
 
 def _packed(having: Mapping[Maker, Mapping[Any, list[int]]]) -> list[tuple[str, bytes]]:
-    """Tokens with their sets of slots, from facts with theirs (ascending)."""
-    found: dict[str, list[list[int] | BitMap]] = {}
+    """Tokens with their sets of slots, from facts with theirs (ascending; one may be there twice)."""
+    found: dict[str, list[list[int] | BitMap]] = defaultdict(list)
     for make, group in having.items():
         for fact, places in group.items():
             slots = places if len(places) <= _FEW else BitMap(places)
             for token in make(fact):
-                if token in found:
-                    found[token].append(slots)
-                else:
-                    found[token] = [slots]
+                found[token].append(slots)
     return [(token, _union(found[token])) for token in sorted(found)]
 
 
@@ -124,7 +117,11 @@ def _union(parts: list[list[int] | BitMap]) -> bytes:
     """The slots of some parts, packed."""
     if len(parts) == 1:
         only = parts[0]
-        return bitmap.pack(only) if isinstance(only, list) else bitmap.pack_set(only)
+        if not isinstance(only, list):
+            return bitmap.pack_set(only)
+        return bitmap.pack(only if len(only) == 1 else sorted(set(only)))
     sets = [part for part in parts if isinstance(part, BitMap)]
-    few = BitMap(list(chain.from_iterable([part for part in parts if isinstance(part, list)])))
-    return bitmap.pack_set(BitMap.union(few, *sets) if sets else few)
+    few = list(chain.from_iterable([part for part in parts if isinstance(part, list)]))
+    if not sets and len(few) <= _FEW:
+        return bitmap.pack(sorted(set(few)))
+    return bitmap.pack_set(BitMap.union(BitMap(few), *sets))

@@ -1,6 +1,6 @@
 """Writing records in bulk: what is new, what changed, what it means for history, lineage and the index.
 
-A call that fits into one batch is one transaction. A larger one commits batch by batch, so that others get
+A call that fits into one batch is one transaction. A larger one commits every few batches, so that others get
 their turn, and brings the index up to date at the end; a note in `meta` tells the next writer when that
 was interrupted.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,8 +32,11 @@ if TYPE_CHECKING:  # a search loads this module, and should not load those
     from zoohub.registry.helpers import Helpers
 
 BATCH = 5000
-_BULK = 8  # batches from which on starting helpers pays
+_BULK = 4  # batches from which on starting helpers pays
 _AHEAD = 4  # batches that helpers have in hand
+# Batches of a bulk load that are committed together: the hashes of one fall on half of all pages of their index, and
+# each commit writes its pages anew.
+_TOGETHER = 16
 _PIECEMEAL = 20_000  # at most so many changes are worked into the index one by one
 # A change of one of these is an event in the history.
 WATCHED = ("license", "base_models", "gated", "gone")
@@ -114,18 +117,29 @@ def _add_many(
 ) -> None:
     interrupted = unfinished.noted(connection)
     before: dict[int, Stored | None] = {}
-    for batch in batches:
+    with connection.roomy():
+        for together in _grouped(batches):
+            with connection.write():
+                unfinished.note(connection)
+                for batch in together:
+                    changes = _Batch(connection, counts).store(batch)
+                    if len(before) <= _PIECEMEAL:
+                        for model, old in changes.items():
+                            before.setdefault(model, old)
+            if progress:
+                progress(counts.seen)
         with connection.write():
-            unfinished.note(connection)
-            changes = _Batch(connection, counts).store(batch)
-        if len(before) <= _PIECEMEAL:
-            for model, old in changes.items():
-                before.setdefault(model, old)
-        if progress:
-            progress(counts.seen)
-    with connection.write():
-        _index(connection, before, progress, crew.helpers, anew=interrupted)
-        unfinished.clear(connection)
+            _index(connection, before, progress, crew.helpers, anew=interrupted)
+            unfinished.clear(connection)
+
+
+def _grouped(batches: Iterable[list[_Prepared]]) -> Iterator[list[list[_Prepared]]]:
+    """Batches by transaction: first each by itself, once they are many several together."""
+    source = iter(batches)
+    for batch in islice(source, _BULK):
+        yield [batch]
+    while together := list(islice(source, _TOGETHER)):
+        yield together
 
 
 def complete(connection: Connection) -> bool:
@@ -175,8 +189,10 @@ class _Prepared(NamedTuple):
     key: str
     hash: int
     doc: bytes
-    record: ModelRecord
     license: LicenseRow
+    figures: tuple[int | None, ...]  # downloads, likes, updated, parameters
+    bases: dict[int, str | None]  # hash -> relation
+    revision: str | None
 
 
 def _prepared(batches: Iterable[list[ModelRecord]], crew: _Crew, counts: Counts) -> Iterator[list[_Prepared]]:
@@ -225,7 +241,9 @@ def _accepted(
             continue
         if key in found:
             counts.unchanged += 1
-        found[key] = _Prepared(key, hash, doc, record, license)
+        figures = (record.downloads, record.likes, encoding.epoch(record.updated), record.parameters)
+        bases = _edges(record) if record.base_models else {}
+        found[key] = _Prepared(key, hash, doc, license, figures, bases, record.revision)
     return list(found.values())
 
 
@@ -292,15 +310,18 @@ class _Batch:
         self._connection.insert(
             "models",
             ("pk", *_COLUMNS),
-            [(pk, *_values(each, licenses[each.license])) for pk, each in new.items()],
+            [(pk, each.hash, licenses[each.license], *each.figures, each.doc) for pk, each in new.items()],
         )
-        self._add_kin([(pk, each.record) for pk, each in new.items()])
+        self._add_kin(new.items())
 
     def _update(self, changed: dict[int, tuple[_Prepared, Stored]], licenses: dict[LicenseRow, int]) -> None:
         assignments = ", ".join(f"{column} = ?" for column in _COLUMNS)
         self._connection.many(
             f"UPDATE models SET {assignments} WHERE pk = ?",  # noqa: S608  # names
-            [(*_values(each, licenses[each.license]), pk) for pk, (each, _) in changed.items()],
+            [
+                (each.hash, licenses[each.license], *each.figures, each.doc, pk)
+                for pk, (each, _) in changed.items()
+            ],
         )
         old_edges: list[tuple[int, int]] = []
         events = []
@@ -310,16 +331,15 @@ class _Batch:
             events += [(self._at, each.key, *event) for event in differences(old, new)]
         self._connection.insert("history", ("at", "subject", "field", "old", "new"), events)
         self._connection.many("DELETE FROM lineage WHERE base = ? AND model = ?", old_edges)
-        self._add_kin([(pk, each.record) for pk, (each, _) in changed.items()])
+        self._add_kin([(pk, each) for pk, (each, _) in changed.items()])
 
-    def _add_kin(self, stored: Sequence[tuple[int, ModelRecord]]) -> None:
+    def _add_kin(self, stored: Collection[tuple[int, _Prepared]]) -> None:
         """Lineage and revisions of what was stored."""
-        edges = sorted((base, pk, relation) for pk, record in stored if record.base_models
-                       for base, relation in _edges(record).items())  # fmt: skip
+        edges = sorted([(base, pk, relation) for pk, each in stored for base, relation in each.bases.items()])
         self._connection.insert("lineage", ("base", "model", "relation"), edges)
         self._connection.many(
             "INSERT INTO revisions (model, revision, first_seen) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            [(pk, record.revision, self._at) for pk, record in stored if record.revision],
+            [(pk, each.revision, self._at) for pk, each in stored if each.revision],
         )
 
 
@@ -337,12 +357,6 @@ def _edges(record: ModelRecord) -> dict[int, str | None]:
 
 
 _COLUMNS = ("hash", "license", "downloads", "likes", "updated", "parameters", "doc")
-
-
-def _values(each: _Prepared, license: int) -> tuple[object, ...]:
-    record = each.record
-    return (each.hash, license, record.downloads, record.likes, encoding.epoch(record.updated),
-            record.parameters, each.doc)  # fmt: skip
 
 
 def differences(old: ModelRecord, new: ModelRecord) -> Iterator[tuple[str, str | None, str | None]]:
