@@ -190,7 +190,7 @@ def test_a_loss_is_told_from_low_to_high(registry):
     registry.add(record(f"org/m{n}", "automatic-speech-recognition") for n in range(8))
     registry.add_evidence(rows)
     told = answer("asr", registry=registry).sentence
-    low, high = (float(part) for part in told.partition("(")[2].partition(")")[0].split(" to "))
+    low, high = (float(part) for part in told.partition("(")[2].partition(" in four")[0].split(" to "))
     assert low < high
 
 
@@ -204,3 +204,47 @@ def test_no_evidence_shows_no_chance_in_any_form(form):
         assert json.loads(shown.stdout)["recommendations"][0]["score"] is None
     else:
         assert "%" not in shown.stdout.replace("80%", "")
+
+
+def test_models_that_zoohub_cannot_load_answer_only_where_there_are_no_others(registry):
+    registry.add(
+        [
+            record("org/boxes", "object-detection", library="mmdet"),
+            record("org/detr", "object-detection", library="transformers"),
+            record("org/unsaid", "object-detection"),
+            record("org/tv", "object-detection", library="torchvision"),  # whose classifiers alone are served
+        ]
+    )
+    found = answer("object-detection", 300, registry=registry)
+    assert {item.id for item in found.recommendations} == {"org/detr", "org/unsaid"}
+    assert found.removed["of a library that zoohub does not load"] == 2
+    registry.add([record("org/points", "keypoint-detection", library="mmpose")])
+    only = answer("keypoint-detection", registry=registry)
+    assert [item.id for item in only.recommendations] == ["org/points"]
+    assert "zoohub loads no model for this; org/points is for mmpose." in only.notes
+
+
+def test_hours_of_training_are_told_beside_what_a_probe_takes(registry):
+    registry.add([record("org/large", parameters=400_000_000)])
+    slow = answer("text-classification", 20_000, classes=2, memory="64GB", registry=registry)
+    assert any("--strategy probe" in note for note in slow.notes)
+    quick = answer("text-classification", 40, classes=2, memory="64GB", registry=registry)
+    assert not any("--strategy probe" in note for note in quick.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "more", "ask", "work"),
+    [
+        ("org/reviews", "text-classification", {}, ("--samples", "5000", "--classes", "2"), "zoo finetune org/reviews DATA --task text-classification --strategy full"),
+        ("org/vectors", "feature-extraction", {}, (), "zoo embed org/vectors INPUT --task feature-extraction"),
+        ("org/ears", "automatic-speech-recognition", {}, (), "zoo predict org/ears INPUT --task automatic-speech-recognition"),
+        ("org/points", "keypoint-detection", {"library": "mmpose"}, (), "zoo show org/points"),
+    ],
+)  # fmt: skip
+def test_the_answer_ends_with_the_license_and_the_commands_to_go_on_with(name, task, more, ask, work):
+    with Registry.open(catalog=False) as opened:
+        opened.add([record(name, task, **more)])
+    shown = CliRunner().invoke(zoo, ["recommend", "--task", task, *ask]).stdout
+    assert f"License of {name}: apache-2.0, commercial use allowed" in shown
+    assert shown.rstrip().endswith(work)
+    assert (f"zoo pull {name}" in shown) == ("library" not in more)

@@ -44,10 +44,19 @@ def test_parts_grow_to_the_whole():
 
 
 def test_the_cost_of_the_next_part_is_foreseen():
-    one = Trial("a", "probe", [Run(64, 0.5, 2.0)])
+    one = Trial("m", "full", runs=[Run(64, 0.5, 2.0)])
     assert one.cost(256) == pytest.approx(8.0)
-    one.runs.append(Run(256, 0.6, 3.0))
-    assert one.cost(1024) == pytest.approx(6.0, rel=0.5)
+    two = Trial("m", "full", runs=[Run(64, 0.5, 12.0), Run(256, 0.6, 18.0)])
+    assert two.cost(1024) == pytest.approx(18 + 6 / 192 * 768)
+
+
+def test_measuring_costs_the_same_for_any_part_and_remembered_features_cost_nothing():
+    probe = Trial("m", "probe", runs=[Run(64, 0.5, 117.0)], held=1000)
+    assert probe.cost(1000) == pytest.approx(117 * 2000 / 1064)
+    trained = Trial("m", "full", runs=[Run(64, 0.5, 117.0)], held=1000)
+    assert trained.cost(1000) == pytest.approx(117 * 11_000 / 1640)
+    cached = Trial("m", "probe", runs=[Run(64, 0.5, 53.0), Run(256, 0.7, 11.0)], held=1000)
+    assert cached.cost(1024) == pytest.approx(44.0)
 
 
 def test_remembered_runs_without_a_time_cost_what_is_estimated():

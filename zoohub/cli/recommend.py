@@ -33,6 +33,7 @@ _COLUMNS = (
     "commercial",
     "results",
 )
+EMBEDDING = ("feature-extraction", "sentence-similarity", "image-feature-extraction", "speaker-verification")
 WIDE = 1000  # candidates among which those on this machine are looked for
 
 
@@ -133,6 +134,7 @@ def recommend(
         click.echo("\n".join(item.id for item in found.recommendations))
     else:
         _print(found, judged, markdown=format == "markdown")
+        _go_on(found, data, columns)
     if plot is not None:
         from zoohub.selector.plot import draw
 
@@ -238,12 +240,43 @@ def _print(found: Answer, judged: dict[str, str], *, markdown: bool) -> None:
     for reason in first.reasons:
         place = f"better than {reason.percentile:.0%} of models ({reason.source})"
         click.echo(f"  {reason.dataset}: {reason.metric} {reason.value:.4g}, {place}")
+    click.echo(f"License of {first.id}: {_license(first)}")
     from zoohub.selector.hardware import machine
 
     click.echo(f"Times are for this machine: {machine()}", err=True)
     if found.removed:
         told = ", ".join(f"{name} {count}" for name, count in found.removed.items())
         click.echo(f"Left out by filters: {told}", err=True)
+
+
+def _license(item: Recommendation) -> str:
+    if item.license == "unknown":
+        return f"not known here; look at its source before you use it (zoo audit {item.id})"
+    said = {"yes": "allowed", "no": "not allowed"}.get(item.commercial, "not known")
+    return f"{item.license}, commercial use {said} (conditions: zoo license show {item.license})"
+
+
+def _go_on(found: Answer, data: Path | None, columns: tuple[str, ...]) -> None:
+    """The commands that put the first model to work."""
+    from zoohub.registry import Registry
+    from zoohub.selector.purpose import foreign
+
+    first = found.recommendations[0]
+    with Registry.open() as registry:
+        record = registry.get(first.id)
+    if foreign(record, (found.task,)):
+        click.echo(f"\nGo on with:\n  zoo show {first.id}")
+        return
+    named = "".join(f" --column {column}" for column in columns)
+    use = "embed" if found.task in EMBEDDING else "predict"
+    work = (
+        f"zoo {use} {first.id} INPUT --task {found.task}"
+        if first.strategy.name == "zero-shot"
+        else f"zoo finetune {first.id} {data or 'DATA'} --task {found.task}{named} --strategy {first.strategy.name}"
+    )
+    click.echo(
+        "\nGo on with:" + (f"\n  zoo pull {first.id}" if record.source != "folder" else "") + f"\n  {work}"
+    )
 
 
 def _row(item: Recommendation) -> dict[str, Any]:

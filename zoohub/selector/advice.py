@@ -73,9 +73,10 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What `recommend` found: one plain sentence, the candidates, notes of doubt, and what filters took
-    away."""
+    """What `recommend` found for `task` (which may be another than asked: zero-shot models take any classes): one plain
+    sentence, the candidates, notes of doubt, and what filters took away."""
 
+    task: str
     sentence: str
     recommendations: tuple[Recommendation, ...]
     notes: tuple[str, ...]
@@ -181,8 +182,10 @@ def _ranked(
         )
         for place, index in enumerate(order[:limit], start=1)
     )
-    notes = telling.notes(board, wanted, domain, items)
-    return Answer(telling.sentence(items, made, len(names)), items, notes, made.metric, dict(found.removed))
+    notes = telling.notes(board, wanted, domain, items, found.records)
+    return Answer(
+        wanted.task, telling.sentence(items, made, names), items, notes, made.metric, dict(found.removed)
+    )
 
 
 def _claims(records: Iterable[ModelRecord], task: str, known: Sequence[Evidence]) -> list[Evidence]:

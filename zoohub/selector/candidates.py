@@ -5,17 +5,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from zoohub.cards import licenses
 from zoohub.errors import SelectorError
 from zoohub.registry import ModelRecord, Query, Registry
 from zoohub.selector import facts, footprint
-from zoohub.selector.purpose import speaks
+from zoohub.selector.purpose import foreign, speaks
 from zoohub.selector.question import ENCODERS, Wanted
 
 POPULAR = 200  # models without a record that are looked at, by popularity
 UNTRAINED = "needs samples: its head must be trained first"
+FOREIGN = "of a library that zoohub does not load"
 NO_LICENSE = "license not known"
 SIZE, UNKNOWN_SIZE = "size", "size (not known)"
 MEMORY, UNKNOWN_MEMORY = "memory", "memory (size not known)"
@@ -37,10 +38,10 @@ def gather(
     registry: Registry, wanted: Wanted, evidenced: Sequence[str], here: Sequence[str] = ()
 ) -> Candidates:
     """Models with evidence for the task, the best first in `evidenced`, those that are `here`, then the popular
-    models of the task.
+    models of the task. Models that zoohub cannot load pass where there are no others.
 
     Raises:
-        SelectorError: none is left, with the filter that took most and the nearest that would pass.
+        SelectorError: none is left; it tells what each filter took away and the nearest that would pass.
     """
     found = Candidates()
     with_evidence = (record for name in evidenced if (record := registry.find(name)) is not None)
@@ -49,9 +50,11 @@ def gather(
     _sift((record for record in present if record.task in wanted.usable), wanted, found)
     for query in _queries(wanted):
         _sift(registry.search(query), wanted, found)
-    if not found.records:
-        raise _nobody(found, wanted)
-    return found
+    if found.records:
+        return found
+    if found.removed[FOREIGN] and not wanted.any_library:
+        return gather(registry, replace(wanted, any_library=True), evidenced, here)
+    raise _nobody(found, wanted)
 
 
 def _queries(wanted: Wanted) -> Iterable[Query]:
@@ -88,6 +91,8 @@ def _obstacles(record: ModelRecord, wanted: Wanted) -> Iterator[str]:
     """Every filter that `record` does not pass."""
     if record.gone:
         yield "gone from its source"
+    if not wanted.any_library and foreign(record, (wanted.task,)):
+        yield FOREIGN
     if wanted.as_it_is and record.task in ENCODERS.get(wanted.task, ()):
         yield UNTRAINED
     if wanted.as_it_is and wanted.topic and not wanted.topic.meets(record):

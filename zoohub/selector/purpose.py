@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from zoohub.registry import ModelRecord
 
 OF_ALL = ("multilingual", "mul")
 MANY = ("multilingual", "nllb", "m2m100", "mbart", "xlm", "mt5", "labse", "whisper")
+# libraries whose folders are mostly loaded by another that has adapters
+ALSO_CALLED = dict.fromkeys(("sentence-transformers", "open_clip", "peft", "safetensors"), "transformers")
 # words in names that tell a language; codes such as `it` and `is`, which are words, too, do not
 _TOLD = {
     "zh": ("zh", "chinese", "cn"),
@@ -55,6 +59,21 @@ TOPICS = {
 def topic(asked: str) -> Topic | None:
     """The topic that the wording of a task names: face recognition, 情感分析."""
     return next((found for word, found in TOPICS.items() if word in asked.lower()), None)
+
+
+def foreign(record: ModelRecord, tasks: Sequence[str]) -> bool:
+    """Whether zoohub can load no model of that library for the `tasks`; where the library is unknown, it may."""
+    if not record.library or "adapter" in record.config:
+        return False
+    served = _served(ALSO_CALLED.get(record.library, record.library))
+    return served.isdisjoint((*tasks, *record.tasks))
+
+
+@cache
+def _served(library: str) -> frozenset[str]:
+    from zoohub.adapters.table import served_tasks
+
+    return frozenset(served_tasks(library))
 
 
 def speaks(record: ModelRecord, language: str) -> bool:

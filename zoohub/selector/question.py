@@ -27,7 +27,7 @@ class Wanted:
     """The question, and the hard filters: a license or group, a language, memory in bytes for the work.
 
     `room` is the memory of this machine: where no `memory` is named, models that are known to exceed it
-    are left out.
+    are left out. `any_library` lets models pass that zoohub cannot load.
     """
 
     task: str
@@ -41,6 +41,7 @@ class Wanted:
     precision: str = "fp32"
     max_params: int | None = None
     topic: Topic | None = None
+    any_library: bool = False
 
     def plan(self, size: int | None = None) -> Strategy:
         """How a model of `size` parameters would be put to work."""

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoohub.registry import ModelRecord
+from zoohub.selector import footprint
 from zoohub.selector.board import Board
 from zoohub.selector.forecast import Forecast
 from zoohub.selector.hardware import machine
 from zoohub.selector.prior import OWN
+from zoohub.selector.purpose import foreign
 from zoohub.selector.question import Wanted
 from zoohub.selector.ranking import Ranking, percentile
-from zoohub.selector.strategy import learns_classes
+from zoohub.selector.strategy import learns_classes, unfit
 
 if TYPE_CHECKING:
     from zoohub.selector.advice import Recommendation
 
+LONG = 3600.0  # seconds of training from which a quicker way is named
 TOLD = 0.05  # of the variation that a trait explains, for it to be named
 
 _HOW = {
@@ -30,23 +34,31 @@ _HOW = {
 }
 
 
-def sentence(items: Sequence[Recommendation], made: Forecast, candidates: int) -> str:
-    """The first line: what to use, what to expect, how sure that is."""
+def sentence(items: Sequence[Recommendation], made: Forecast, names: Sequence[str]) -> str:
+    """The first line: what to use, what to expect, how sure that is. `names` are the candidates."""
     first = items[0]
     how = _HOW[first.strategy.name]
     if first.score is None:
         return f"Try {first.id} {how}; no evidence for this task says how good it will be."
     low, high = sorted((abs(first.low or 0.0), abs(first.high or 0.0)))
-    expected = f"{made.metric} {abs(first.score):.3g} ({low:.3g} to {high:.3g})"
+    metric = (made.metric or "").replace("_", " ")
+    expected = f"{metric} {abs(first.score):.3g} ({low:.3g} to {high:.3g} in four of five cases)"
     if not first.records:
         return f"Try {first.id} {how}: it has no result of its own, its relatives let expect {expected}."
     tied = len(made.tie_set)
     if tied == 1:
         return f"Use {first.id} {how}: expect {expected}."
     return (
-        f"Use {first.id} {how}: expect {expected}; {tied} of {candidates} candidates may be the best, "
-        "of those that score alike the smallest goes first."
+        f"Use {first.id} {how}: expect {expected}. {tied} of {len(names)} candidates may be the best; "
+        f"of those that score alike the smallest goes first{_highest(first, made, names)}."
     )
+
+
+def _highest(first: Recommendation, made: Forecast, names: Sequence[str]) -> str:
+    """The one with the highest expected score, where that is not the first."""
+    place = int(np.nanargmax(made.score))
+    other = names[made.order[place]]
+    return "" if other == first.id else f" ({other} is expected to reach {abs(made.score[place]):.3g})"
 
 
 def assuming(samples: int, told: str) -> str:
@@ -63,14 +75,22 @@ def untrained(task: str, told: str) -> str:
 
 
 def notes(
-    board: Board, wanted: Wanted, domain: str | None, items: Sequence[Recommendation]
+    board: Board,
+    wanted: Wanted,
+    domain: str | None,
+    items: Sequence[Recommendation],
+    records: Mapping[str, ModelRecord],
 ) -> tuple[str, ...]:
-    """What makes the answer doubtful."""
+    """What makes the answer doubtful, or costly."""
     found = []
-    spoken = {context.language for context in board.contexts}
+    first = records[items[0].id]
+    if foreign(first, (wanted.task,)):
+        found.append(f"zoohub loads no model for this; {first.id} is for {first.library}.")
     if not board.contexts:
         found.append(f"No evidence for {wanted.task}: the order follows size and popularity, not results.")
-    elif wanted.language and wanted.language not in spoken:
+        if not any(record.downloads for record in records.values()):
+            found.append("How popular models are is not known yet: zoo sync hub brings it.")
+    elif wanted.language and wanted.language not in {context.language for context in board.contexts}:
         found.append(
             f"No evidence for {wanted.task} in {wanted.language}: results in other languages stand in."
         )
@@ -85,7 +105,20 @@ def notes(
         found.append(
             f"{items[0].id} needs about {need.memory.middle / 2**30:.0f} GiB: more than this machine has."
         )
+    found += _slow(items[0], wanted, first)
     return tuple(found)
+
+
+def _slow(first: Recommendation, wanted: Wanted, record: ModelRecord) -> list[str]:
+    """Where training would take hours, what a probe takes instead."""
+    shape = footprint.shape(record, parameters=first.parameters)
+    slow = first.training is not None and first.training.seconds.middle > LONG
+    if shape is None or not slow or first.strategy.name == "probe" or unfit("probe", wanted.task):
+        return []
+    probe = footprint.estimate(shape, "probe", samples=wanted.samples or 0)
+    hours = first.training.seconds.middle / 3600 if first.training else 0.0
+    minutes = max(probe.seconds.middle / 60, 1)
+    return [f"Training takes about {hours:.0f} h here, a probe about {minutes:.0f} min: --strategy probe"]
 
 
 def pushes(ranking: Ranking, index: int, size: int | None) -> tuple[str, ...]:

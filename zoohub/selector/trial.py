@@ -31,6 +31,7 @@ SMALLEST = 64  # examples of the first part, at least two a class
 GROWTH = 4  # how much larger the next part is
 HELD = 0.2  # share of the data that measures, at most HELD_MOST
 HELD_MOST = 1000
+TRAINED = 10  # passes over an example that training takes for each one that measuring takes, about
 STEEPEST = 1.0  # exponent of a learning curve at most: two noisy points must not promise wonders
 _BUDGET = re.compile(r"([\d.]+)\s*(s|sec|min|m|h)?")
 _SECONDS = {None: 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -48,7 +49,8 @@ class Run:
 @dataclass
 class Trial:
     """All runs of one candidate; `beaten` when others went on to a larger part, `failed` with a reason; `pace`, the
-    seconds that an example is estimated to take, counts where runs are remembered and were not timed."""
+    seconds that an example is estimated to take, counts where runs are remembered and were not timed. Each run is
+    measured on `held` examples."""
 
     id: str
     strategy: str
@@ -56,13 +58,15 @@ class Trial:
     beaten: bool = False
     failed: str | None = None
     pace: float = 0.0
+    held: int = 0
 
     def expected(self, samples: int) -> float:
         """The value at `samples`, extrapolated from the runs; -inf without any."""
         return extrapolate([run.samples for run in self.runs], [run.value for run in self.runs], samples)
 
     def cost(self, samples: int) -> float:
-        """Seconds that a run on `samples` will take: a fixed part and one that grows with the samples."""
+        """Seconds that a run on `samples` will take. A single run took time for its measuring, too; what a second one
+        took more, or all of it where features were remembered, grows with the samples."""
         if not self.runs:
             return 0.0
         timed = [run for run in self.runs if run.seconds > 0]
@@ -70,9 +74,12 @@ class Trial:
             return self.pace * samples
         last = timed[-1]
         if len(timed) == 1:
-            return last.seconds * samples / last.samples
+            passes = 1 if self.strategy == "probe" else TRAINED
+            return last.seconds * (passes * samples + self.held) / (passes * last.samples + self.held)
         slope = (last.seconds - timed[-2].seconds) / max(last.samples - timed[-2].samples, 1)
-        return last.seconds + max(slope, 0.0) * (samples - last.samples)
+        if slope <= 0.0:
+            return last.seconds * samples / last.samples
+        return last.seconds + slope * (samples - last.samples)
 
 
 def budget_seconds(text: str) -> float:
@@ -135,7 +142,7 @@ def attempt(
         named = ", ".join(item.id for item in answer.recommendations[:count])
         raise UsageError("None of the candidates is on this machine.", f"Pull some first: {named}")
     trials = [
-        Trial(item.id, _trainable(item.strategy.name), pace=_pace(item, len(data.examples)))
+        Trial(item.id, _trainable(item.strategy.name), pace=_pace(item, len(data.examples)), held=len(held))
         for item in chosen
     ]
     alive = list(trials)
