@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -23,6 +24,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -323,7 +325,7 @@ def fill(database: Path, count: int) -> None:
                 author=f"user{number % 50_000}", task=rng.choice(tasks), license=rng.choice(licenses),
                 library=rng.choice(libraries), languages=rng.choice(languages),
                 downloads=int(rng.paretovariate(0.7)), likes=int(rng.paretovariate(1.2)) - 1,
-                updated=f"202{rng.randrange(3, 7)}-0{rng.randrange(1, 10)}-11T00:00:00Z",
+                updated=datetime.fromtimestamp(rng.uniform(1.65e9, 1.79e9), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             )  # fmt: skip
 
     with Registry.open(f"sqlite:///{database}", catalog=False) as registry:
@@ -348,24 +350,37 @@ FILTERS = {
 
 
 def questions(count: int, models: int) -> list[str]:
-    """Different requests for lists of models, as clients send them: filters, words, authors, orders, sizes."""
+    """Different requests for lists of models, as clients send them: filters, words, authors, orders, sizes.
+
+    Any run of them has the same mixture: half of them filter by one to three facets.
+    """
     rng = random.Random(7)
 
     def pick(name: str) -> str:
         return rng.choice(FILTERS[name])
 
+    def filters() -> str:
+        kinds = rng.sample(["task", "license", "library", "language"], rng.randint(1, 3))
+        return "&".join(f"filter={pick(kind)}" for kind in kinds)
+
     shapes = (
-        lambda: f"filter={pick('task')}&sort={pick('sort')}",
-        lambda: f"filter={pick('license')}&filter={pick('language')}",
-        lambda: f"search={pick('word')}&sort={pick('sort')}",
+        filters,
+        lambda: f"{filters()}&sort={pick('sort')}",
+        lambda: f"{filters()}&author=user{rng.randrange(min(models, 50_000))}",
+        lambda: f"{filters()}&search={pick('word')}",
         lambda: f"author=user{rng.randrange(min(models, 50_000))}",
-        lambda: f"filter={pick('library')}&sort=likes",
-        lambda: f"search={pick('word')}&filter={pick('task')}",
-        lambda: f"sort=lastModified&filter={pick('library')}",
         lambda: f"search={pick('word')}+{rng.randrange(models)}",
+        lambda: f"search={pick('word')}-{rng.randrange(models)}&sort={pick('sort')}",
+        lambda: f"search={rng.randrange(models)}",
     )
-    made = (f"/api/models?limit={rng.randrange(10, 31)}&{rng.choice(shapes)()}" for _ in iter(int, 1))
-    return list(dict.fromkeys(next(made) for _ in range(3 * count)))[:count]
+    made = (
+        f"/api/models?limit={rng.randrange(10, 51)}&{shapes[turn % len(shapes)]()}"
+        for turn in itertools.count()
+    )
+    found: dict[str, None] = {}
+    while len(found) < count:
+        found[next(made)] = None
+    return list(found)
 
 
 def load(url: str, paths: list[str], clients: int, seconds: float, rate: float | None) -> dict[str, float]:

@@ -21,6 +21,7 @@ from zoohub.registry.encoding import unpack
 MAX_LOOKED_AT = 2000
 KEPT_SIZE = 1024  # bytes of a stored record whose JSON is kept; larger ones would fill the memory
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 Found = tuple[list[bytes], str | None]  # models as JSON, and the cursor of what follows
 
 
@@ -55,7 +56,7 @@ class Shape:
         else:
             wanted = {"siblings": self.full, "config": self.config, "cardData": self.full or self.card}
             chosen = {key: value for key, value in facts.items() if wanted.get(key, True)}
-        return json.dumps(chosen, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        return _encode(chosen).encode("utf-8", "replace")
 
 
 def find(registry: Registry, wanted: Mapping[str, Any], shape: Shape) -> Found:

@@ -24,6 +24,7 @@ from zoohub.hub.errors import BadRequest
 from zoohub.hub.finding import Found, Shape, find
 from zoohub.registry import Registry
 
+KEEP = 64 << 20  # bytes of the index that each process keeps in memory
 _LENGTH = struct.Struct("<I")
 
 
@@ -127,7 +128,7 @@ def _import_path() -> dict[str, str]:
 
 def serve(url: str, asked: IO[bytes], answers: IO[bytes]) -> None:
     """Answer searches until the other end closes its pipe."""
-    with Registry.open(url, catalog=False) as registry:
+    with Registry.open(url, catalog=False, keep=KEEP) as registry:
         while len(head := asked.read(_LENGTH.size)) == _LENGTH.size:
             wanted, parts = pickle.loads(asked.read(_LENGTH.unpack(head)[0]))  # noqa: S301  # the server wrote it
             body = pickle.dumps(_result(registry, wanted, parts), protocol=5)

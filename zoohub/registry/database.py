@@ -16,6 +16,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from zoohub.errors import DatabaseFailed, DatabaseTooNew, MissingDependency, RegistryError
+from zoohub.registry.keptsets import KeptSets
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -37,11 +38,16 @@ Row = tuple[Any, ...]
 
 
 class Connection:
-    """One connection to SQLite or PostgreSQL; statements outside a transaction stand alone."""
+    """One connection to SQLite or PostgreSQL; statements outside a transaction stand alone.
 
-    def __init__(self, url: str) -> None:
+    It keeps sets of slots of `keep` bytes in memory for the next search, where that is possible.
+    """
+
+    def __init__(self, url: str, keep: int = 0) -> None:
         self.url = url
         self.sqlite = is_sqlite(url)
+        # PostgreSQL does not tell cheaply whether anything has changed, so nothing is kept there.
+        self.kept = KeptSets(keep if self.sqlite else 0)
         self._raw: Any = _sqlite(url) if self.sqlite else _postgres(url)
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
@@ -106,6 +112,8 @@ class Connection:
         """A transaction that reads one unchanging state."""
         begin = "BEGIN" if self.sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         with self._transaction(begin):
+            if self.kept.room:
+                self.kept.renew(self.one("PRAGMA data_version"))
             yield
 
     @contextmanager
@@ -115,6 +123,7 @@ class Connection:
         Raises:
             RegistryError: another process has been writing for longer than `WRITE_WAIT`.
         """
+        self.kept.renew(None)
         if self.sqlite:
             self._wait_for_turn()
             with self._transaction(""):
@@ -171,8 +180,8 @@ class Connection:
 class Pool:
     """Connections that are lent one borrower at a time, so that any number of threads may read."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, keep: int = 0) -> None:
+        self.url, self._keep = url, keep
         self._idle: list[Connection] = []
         self._lock = Lock()
         self._closed = False
@@ -182,7 +191,7 @@ class Pool:
         """Borrow a connection; it goes back at the end of the block."""
         with self._lock:
             connection = self._idle.pop() if self._idle else None
-        connection = connection or Connection(self.url)
+        connection = connection or Connection(self.url, self._keep)
         try:
             yield connection
         except BaseException:
@@ -355,8 +364,9 @@ def _use_wal(url: str) -> None:
 def _sqlite(url: str) -> sqlite3.Connection:
     try:
         raw = sqlite3.connect(
-            sqlite_path(url), timeout=READ_WAIT, isolation_level=None, check_same_thread=False
-        )
+            sqlite_path(url), timeout=READ_WAIT, isolation_level=None, check_same_thread=False,
+            cached_statements=1000,  # a list of values makes a statement for each of its lengths
+        )  # fmt: skip
         raw.execute("PRAGMA synchronous=NORMAL")
         raw.execute("PRAGMA foreign_keys=ON")
         raw.execute(f"PRAGMA cache_size=-{_CACHE_KB}")

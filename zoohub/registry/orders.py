@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pyroaring import BitMap
 
-from zoohub.registry import bitmap
+from zoohub.registry import bitmap, postings
 from zoohub.registry.database import Connection
 from zoohub.registry.index import marks
 from zoohub.registry.plan import LAST, Node
@@ -135,12 +135,9 @@ class _Walk:
         numbers, start, size = list(within), 0, 1
         while start < len(tokens):
             part = tokens[start : start + size]
-            sql = f"SELECT token, segment, slots FROM postings WHERE segment IN ({marks(numbers)}) AND token IN ({marks(part)})"  # noqa: S608, E501  # marks
-            found: dict[str, dict[int, BitMap]] = {token: {} for token in part}
-            for token, number, packed in self._connection.rows(sql, (*numbers, *part)) if numbers else ():
-                if bits := within[number] & bitmap.unpack(bytes(packed)):
-                    found[token][number] = bits
-            yield from found.items()
+            for token, sets in postings.of_tokens(self._connection, part, numbers).items():
+                common = {number: within[number] & bits for number, bits in sets.items() if number in within}
+                yield token, {number: bits for number, bits in common.items() if bits}
             start, size = start + size, min(size * 2, 32)
 
     def _read(self, sets: dict[int, BitMap]) -> list[Place]:

@@ -15,13 +15,13 @@ from typing import TypeAlias
 
 from pyroaring import BitMap
 
-from zoohub.registry import bitmap
+from zoohub.registry import bitmap, postings
 from zoohub.registry.database import Connection
 from zoohub.registry.encoding import key_in, unpack_dict
-from zoohub.registry.index import marks
+from zoohub.registry.keptsets import Key, Sets
 
 LAST = "\U0010ffff"  # sorts after every character that a token holds
-Sets: TypeAlias = tuple[BitMap, BitMap]
+Pair: TypeAlias = tuple[BitMap, BitMap]  # sure, maybe
 
 
 class Segment:
@@ -29,43 +29,36 @@ class Segment:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self._packed: dict[str, bytes] = {}
-        self._ranges: dict[tuple[str, str], list[bytes]] = {}
-        self._sets: dict[object, BitMap] = {}
+        self.found: dict[int, Pair] = {}  # by the id of a node that is made of others: what it has answered
+        self._sets: dict[Key, BitMap] = {}
 
-    def token(self, token: str) -> BitMap:
-        """The slots that have `token`."""
-        if token not in self._sets:
-            self._sets[token] = bitmap.unpack(self._packed.get(token, b""))
-        return self._sets[token]
-
-    def between(self, bounds: tuple[str, str]) -> BitMap:
-        """The slots that have a token from the first bound up to, not including, the second."""
-        if bounds not in self._sets:
-            self._sets[bounds] = bitmap.union(self._ranges.get(bounds, ()))
-        return self._sets[bounds]
+    def slots(self, key: Key) -> BitMap:
+        """The slots that have a token, or one between the bounds of a range."""
+        return self._sets.get(key, bitmap.NONE)
 
     @classmethod
     def load(cls, connection: Connection, numbers: Sequence[int], plan: Node) -> list[Segment]:
         """Read what `plan` needs of some segments; those without a model that has all it requires are left out."""
         segments = {number: cls(number) for number in numbers}
-        if tokens := sorted(set(plan.tokens())):
-            sql = f"SELECT segment, token, slots FROM postings WHERE segment IN ({marks(numbers)}) AND token IN ({marks(tokens)})"  # noqa: S608, E501  # marks
-            for number, token, packed in connection.rows(sql, (*numbers, *tokens)):
-                segments[number]._packed[token] = bytes(packed)
+        for token, sets in postings.of_tokens(connection, sorted(set(plan.tokens())), numbers).items():
+            _give(segments, token, sets)
         required = sorted(set(plan.required()))
         segments = {number: each for number, each in segments.items() if each._has_all(required)}
-        for low, high in set(plan.ranges()) if segments else ():
-            sql = f"SELECT segment, slots FROM postings WHERE segment IN ({marks(segments)}) AND token >= ? AND token < ?"  # noqa: S608, E501  # marks
-            for number, packed in connection.rows(sql, (*segments, low, high)):
-                segments[number]._ranges.setdefault((low, high), []).append(bytes(packed))
+        for bounds in set(plan.ranges()) if segments else ():
+            _give(segments, bounds, postings.of_range(connection, bounds, segments))
         return list(segments.values())
 
     def _has_all(self, tokens: Sequence[str]) -> bool:
         """Whether a slot has all the tokens."""
-        if not all(token in self._packed for token in tokens):
+        if not all(token in self._sets for token in tokens):
             return False
-        return len(tokens) < 2 or bool(BitMap.intersection(*map(self.token, tokens)))
+        return len(tokens) < 2 or bool(BitMap.intersection(*map(self.slots, tokens)))
+
+
+def _give(segments: Mapping[int, Segment], key: Key, sets: Sets) -> None:
+    for number, segment in segments.items():
+        if number in sets:
+            segment._sets[key] = sets[number]
 
 
 class Candidate:
@@ -88,7 +81,7 @@ class Candidate:
 class Node:
     """A condition on models."""
 
-    def sets(self, segment: Segment) -> Sets:
+    def sets(self, segment: Segment) -> Pair:
         """(sure, maybe) within a segment."""
         raise NotImplementedError
 
@@ -120,8 +113,8 @@ class Has(Node):
 
     token: str
 
-    def sets(self, segment: Segment) -> Sets:
-        found = segment.token(self.token)
+    def sets(self, segment: Segment) -> Pair:
+        found = segment.slots(self.token)
         return found, found
 
     def required(self) -> Iterable[str]:
@@ -138,8 +131,8 @@ class Between(Node):
     low: str
     high: str
 
-    def sets(self, segment: Segment) -> Sets:
-        found = segment.between((self.low, self.high))
+    def sets(self, segment: Segment) -> Pair:
+        found = segment.slots((self.low, self.high))
         return found, found
 
     def ranges(self) -> Iterable[tuple[str, str]]:
@@ -158,7 +151,7 @@ class Checked(Node):
     likely: Node
     test: Callable[[Candidate], bool]
 
-    def sets(self, segment: Segment) -> Sets:
+    def sets(self, segment: Segment) -> Pair:
         return bitmap.NONE, self.likely.sets(segment)[1]
 
     def check(self, candidate: Candidate) -> bool:
@@ -178,6 +171,16 @@ class Checked(Node):
 class _Several(Node):
     parts: tuple[Node, ...]
 
+    def sets(self, segment: Segment) -> Pair:
+        # Whatever looks at doubtful models asks again and again.
+        found = segment.found.get(id(self))
+        if found is None:
+            found = segment.found[id(self)] = self._combined(segment)
+        return found
+
+    def _combined(self, segment: Segment) -> Pair:
+        raise NotImplementedError
+
     def tokens(self) -> Iterable[str]:
         return (token for part in self.parts for token in part.tokens())
 
@@ -191,7 +194,7 @@ class All(_Several):
     def required(self) -> Iterable[str]:
         return (token for part in self.parts for token in part.required())
 
-    def sets(self, segment: Segment) -> Sets:
+    def _combined(self, segment: Segment) -> Pair:
         sure = maybe = bitmap.FULL
         for part in self.parts:
             its_sure, its_maybe = part.sets(segment)
@@ -207,7 +210,7 @@ class All(_Several):
 class Any(_Several):
     """At least one part."""
 
-    def sets(self, segment: Segment) -> Sets:
+    def _combined(self, segment: Segment) -> Pair:
         sure = maybe = bitmap.NONE
         for part in self.parts:
             its_sure, its_maybe = part.sets(segment)
@@ -224,7 +227,7 @@ class Not(Node):
 
     part: Node
 
-    def sets(self, segment: Segment) -> Sets:
+    def sets(self, segment: Segment) -> Pair:
         sure, maybe = self.part.sets(segment)
         return bitmap.FULL - maybe, bitmap.FULL - sure
 

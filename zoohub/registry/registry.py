@@ -38,26 +38,27 @@ class Registry:
     Use it as a context manager, or call `close`.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, keep: int = 0) -> None:
         self.url = url
-        self._pool = Pool(url)
+        self._pool = Pool(url, keep)
         self._finalizer = weakref.finalize(self, self._pool.close)
 
     # --- opening --------------------------------------------------------------------------------
 
     @classmethod
-    def open(cls, url: str | None = None, *, catalog: bool = True) -> Registry:
+    def open(cls, url: str | None = None, *, catalog: bool = True, keep: int = 0) -> Registry:
         """Open the registry at `url` (default: `ZOO_DATABASE_URL`, else the file in ZOO_HOME).
 
         One that does not exist is created and, with `catalog`, filled with the bundled catalog; one that an older
-        zoohub wrote is upgraded. Both are said on stderr.
+        zoohub wrote is upgraded. Both are said on stderr. A process that searches all the time is faster where each
+        connection to a file keeps `keep` bytes of the index in memory.
 
         Raises:
             DatabaseTooNew: a newer zoohub wrote it; RegistryError: it cannot be opened.
         """
         url = url or settings.database_url()
         created = database.prepare(url)
-        registry = cls(url)
+        registry = cls(url, keep)
         try:
             with registry._pool.connection() as connection:
                 writing.complete(connection)

@@ -42,12 +42,12 @@ def checked(
 
 
 def segments(connection: Connection, plan: Node, first: int) -> Iterator[Segment]:
-    """The segments from `first` on, read one, then two, four ... at a time."""
+    """The segments from `first` on, read one, then four, then sixteen at a time."""
     end = segment_count(connection)
     size = 1
     while first < end:
         yield from Segment.load(connection, range(first, min(first + size, end)), plan)
-        first, size = first + size, min(size * 2, 16)
+        first, size = first + size, min(size * 4, 16)
 
 
 def segment_count(connection: Connection) -> int:
