@@ -102,7 +102,7 @@ TASKS: tuple[Task, ...] = (
     _task("image-text-to-text", "multimodal", "Image and text to text", "图文到文本", "image + text -> text", "accuracy",
           "vlm, vision language, multimodal llm, 多模态, 多模态大模型, 视觉语言模型"),
     _task("visual-question-answering", "multimodal", "Visual question answering", "视觉问答",
-          "image + question -> answer", "accuracy", "vqa"),
+          "image + question -> answer", "VQA accuracy", "vqa"),
     _task("document-question-answering", "multimodal", "Document question answering", "文档问答",
           "page + question -> answer", "ANLS", "docvqa, 文档理解"),
     _task("visual-document-retrieval", "multimodal", "Visual document retrieval", "视觉文档检索",

@@ -140,18 +140,23 @@ def test_a_stopped_run_goes_on_and_ends_as_an_uninterrupted_one(tmp_path: Path, 
         assert np.allclose(value, resumed.module.state_dict()[name], atol=1e-5), name
 
 
-@pytest.mark.parametrize("strategy", ["full", "setfit"])
-def test_activations_are_recomputed_where_the_model_can(
-    strategy: str, tmp_path: Path, pictures: Path
-) -> None:
-    settings = {"strategy": strategy, "epochs": 1, "checkpointing": True, "register": False}
+@pytest.mark.parametrize("strategy", ["full", "setfit", "lora"])
+def test_texts_are_learned_by_recomputing(strategy: str, tmp_path: Path) -> None:
     base = load(tiny.bert_encoder(tmp_path / "base"))
+    settings = {"strategy": strategy, "epochs": 1, "checkpointing": True, "register": False}
     assert base.finetune(_reviews(), output=tmp_path / "tuned", **settings).labels == ("bad", "good")
-    if strategy == "full":
-        with pytest.raises(CapabilityError, match="recompute"):
-            load(tiny.torchvision_shufflenet(tmp_path / "net")).finetune(
-                pictures, output=tmp_path / "t", **settings
-            )
+
+
+@pytest.mark.parametrize("make", [tiny.torchvision_shufflenet, tiny.timm_resnet, tiny.resnet, tiny.vit])
+def test_pictures_are_learned_by_recomputing_as_without(make: Any, tmp_path: Path, pictures: Path) -> None:
+    base = load(make(tmp_path / "base"))
+    settings = {"strategy": "full", "epochs": 2, "patience": None, "register": False}
+    plain, again = (
+        base.finetune(pictures, output=tmp_path / str(on), checkpointing=on, **settings).module.state_dict()
+        for on in (False, True)
+    )
+    for name, value in plain.items():
+        assert np.allclose(value, again[name], atol=1e-5), name  # batch norms count no batch twice
 
 
 def test_one_seed_one_result(tmp_path: Path, pictures: Path) -> None:

@@ -17,8 +17,9 @@ from PIL import Image  # noqa: E402
 from zoohub.adapters import load, outlines  # noqa: E402
 from zoohub.adapters.metrics import measure  # noqa: E402
 from zoohub.adapters.results import Depth, Detection, Mask  # noqa: E402
+from zoohub.adapters.sight_measures import aligned  # noqa: E402
 from zoohub.adapters.targets import Box, Thing, boxes_of, grid_of, things_of  # noqa: E402
-from zoohub.errors import DataError  # noqa: E402
+from zoohub.errors import DataError, UsageError  # noqa: E402
 
 pytestmark = pytest.mark.models
 
@@ -224,6 +225,45 @@ def test_depth_errors_by_hand() -> None:
     assert found["AbsRel"] == pytest.approx((0.1 + 0 + 0.5) / 3, abs=1e-6)
     assert found["RMSE"] == pytest.approx(((0.1**2 + 2**2) / 3) ** 0.5, abs=1e-6)
     assert found["delta1"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("way", "relative"),
+    [
+        ("disparity", lambda true: 3 / true - 7),
+        ("affine", lambda true: 4 * true - 2),
+        ("scale", lambda true: true / 9),
+    ],
+)
+def test_relative_depth_is_brought_to_the_true_one(way: str, relative: Any) -> None:
+    true = np.random.default_rng(0).uniform(0.5, 10, (6, 8))
+    given = relative(true)
+    hidden = true.copy()
+    hidden[0] = 0  # not known: neither fitted nor counted
+    given[0] = 1e4
+    found = measure("depth-estimation", [hidden], [Depth(aligned(given, hidden, way))])
+    assert found["AbsRel"] == pytest.approx(0, abs=1e-5)
+    assert found["delta1"] == 1
+
+
+def test_what_comes_out_beyond_the_deepest_true_pixel_counts_as_that_far() -> None:
+    true, disparity = np.array([[1.0, 2.0, 4.0, 4.0]]), np.array([[1.0, 0.5, 0.4, -0.4]])
+    assert aligned(disparity, true, "disparity")[0, 3] == pytest.approx(4)
+
+
+def test_how_depth_is_aligned_is_said(tmp_path: Path) -> None:
+    model = load(tiny.glpn(tmp_path / "model"))
+    draws = np.random.default_rng(0)
+    rows = [
+        {"image": draws.integers(0, 255, (40, 48, 3), dtype=np.uint8), "depth": draws.uniform(1, 9, (40, 48))}
+        for _ in range(3)
+    ]
+    plain, fitted = model.evaluate(rows), model.evaluate(rows, align="affine")
+    assert plain.conditions == ()
+    assert fitted.conditions == ("aligned by affine",)
+    assert fitted["RMSE"] < plain["RMSE"]
+    with pytest.raises(UsageError, match="alignment 'sideways'"):
+        model.evaluate(rows, align="sideways")
 
 
 def test_models_are_evaluated_on_folders(tmp_path: Path) -> None:

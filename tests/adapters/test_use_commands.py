@@ -70,6 +70,14 @@ def test_finetune_then_evaluate_then_search(tmp_path: Path) -> None:
     assert str(tmp_path / "tuned") in zoo("search", "tuned", "--format", "id").stdout
     again = zoo("finetune", tmp_path / "m", tmp_path / "reviews.csv", "--output", tmp_path / "tuned", code=2)
     assert "there already" in again.stderr
+    quiet = zoo(
+        "finetune", tmp_path / "m", tmp_path / "reviews.csv", "--output", tmp_path / "aside", "--no-register"
+    )
+    assert "registered" not in quiet.stderr
+    assert (tmp_path / "aside" / "model.safetensors").is_file()
+    assert str(tmp_path / "aside") not in zoo("search", "aside", "--format", "id").stdout
+    kept = zoo("evidence", "list", "--task", "text-classification", "--own", "--format", "json")
+    assert json.loads(kept.stdout) == [trained, judged]
 
 
 def test_embed_writes_vectors(tmp_path: Path) -> None:

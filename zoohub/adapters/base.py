@@ -101,6 +101,10 @@ class Model:
         results: Sequence[Any] = self.predict(list(examples.inputs), **settings)
         return results
 
+    def conditions(self, **_: Any) -> tuple[str, ...]:
+        """What the figures of an evaluation with these options depend on besides the model and the data."""
+        return ()
+
     def targets(self, examples: Examples) -> Sequence[Any]:
         """The targets as the task's metric takes them."""
         return examples.targets
@@ -213,6 +217,8 @@ class Model:
         **options: Any,
     ) -> Evaluation:
         """The task's metrics on labeled data, each with a 95 % bootstrap interval.
+
+        `options` are those of `predict`; depth estimation has `align` too, text to speech `recognizer`.
 
         Raises:
             DataError: the data lacks a column, has labels that this model does not know, or is empty.

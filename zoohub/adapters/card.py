@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoohub.adapters.metrics import LOWER_IS_BETTER, Evaluation
+from zoohub.adapters.metrics import Evaluation
 from zoohub.cards import new_card
-from zoohub.registry import BaseModel, Metric, ModelRecord
+from zoohub.registry import BaseModel, Metric, ModelRecord, is_loss
 
 if TYPE_CHECKING:
     from zoohub.adapters.finetune import Fit, Job
@@ -107,7 +107,7 @@ def _curve(axes: Any, history: Sequence[Mapping[str, Any]], metric: str) -> None
     if values:
         right = axes.twinx()
         right.plot(*zip(*values, strict=True), "o-", color="tab:orange", label=metric)
-        better = "lower" if metric in LOWER_IS_BETTER else "higher"
+        better = "lower" if is_loss(metric) else "higher"
         right.set_ylabel(f"{metric} ({better} is better)")
 
 

@@ -89,9 +89,6 @@ class Compared:
             def forward(self, labels: Tensor, **batch: Tensor) -> dict[str, Tensor]:
                 return {"loss": class_loss(self.network.pooled(**batch), labels)}
 
-            def gradient_checkpointing_enable(self, **settings: Any) -> None:
-                self.network.gradient_checkpointing_enable(**settings)
-
         return Compare()
 
 
@@ -145,9 +142,6 @@ def similar(encoder: Any, recipe: Any) -> Any:
             if labels is not None:
                 return {"loss": score_loss(vectors[0], vectors[1], labels)}
             return {"loss": partner_loss(*vectors)}
-
-        def gradient_checkpointing_enable(self, **settings: Any) -> None:
-            self.encoder.gradient_checkpointing_enable(**settings)
 
     return Similar()
 

@@ -51,7 +51,7 @@ CONVENTIONS: Mapping[str, tuple[Column, ...]] = {
         Column("mask", ("mask", "annotation", "segmentation", "label", "objects", "annotations"), is_target=True),
     ),
     "depth-estimation": (_IMAGE, Column("depth", ("depth", "depth_map", "label"), is_target=True)),
-    "image-to-text": (_IMAGE, Column("text", ("text", "caption", "sentence"), is_target=True)),
+    "image-to-text": (_IMAGE, Column("text", ("text", "caption", "captions", "sentence", "sentences"), is_target=True)),
     "image-text-to-text": (
         _IMAGE,
         Column("text", ("text", "question", "prompt")),
@@ -101,6 +101,7 @@ CONVENTIONS: Mapping[str, tuple[Column, ...]] = {
         Column("completion", ("completion", "response", "output", "answer"), needed=False, is_target=True),
     ),
     "fill-mask": (_TEXT,),
+    "text-to-speech": (_TEXT,),
     "feature-extraction": (
         _TEXT._replace(names=(*_TEXT.names, "anchor", "query", "question")),
         _PAIR._replace(names=(*_PAIR.names, "positive", "answer", "passage")),

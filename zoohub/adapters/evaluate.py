@@ -36,7 +36,8 @@ def evaluate(
         (t, r) for t, r in zip(model.targets(examples), results, strict=True) if not isinstance(r, Failed)
     ]
     measured = measure(model.task, [t for t, _ in kept], [r for _, r in kept], model.labels)
-    return replace(measured, skipped=(*examples.problems, *failed))
+    conditions = model.conditions(**(options or {}))
+    return replace(measured, skipped=(*examples.problems, *failed), conditions=conditions)
 
 
 def check_labels(model: Model, examples: reading.Examples) -> None:

@@ -262,9 +262,9 @@ def _best_answer(context: str, spans: Sequence[tuple[float, int, int, float]], n
 
 
 def _answer_place(context: str, target: Any) -> tuple[int, int]:
-    from zoohub.adapters.measures import answer_texts
+    from zoohub.adapters.word_measures import texts_of
 
-    texts = answer_texts(target)
+    texts = texts_of(target)
     if not texts:
         return 0, 0
     first = target[0] if isinstance(target, list) else target

@@ -1,10 +1,7 @@
-"""What each task's answers are measured by: one function a task, one row of the table at the end."""
+"""What labels, spans, numbers, vectors and stretches of sound are measured by; a row a task in the table at the end."""
 
 from __future__ import annotations
 
-import re
-import string
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -53,9 +50,6 @@ def _one_hot(rows: Sequence[Sequence[str]], classes: Sequence[str]) -> NDArray[n
     return table
 
 
-# --- spans and answers ----------------------------------------------------------------------------
-
-
 def spans(targets: Sequence[Any], results: Sequence[Any], _: Sequence[str]) -> Measured:
     """Entity F1: a span counts where its place and its label are right."""
     import numpy as np
@@ -71,147 +65,6 @@ def spans(targets: Sequence[Any], results: Sequence[Any], _: Sequence[str]) -> M
         "precision": ratio_of(right, said),
         "recall": ratio_of(right, there),
     }
-
-
-def answers(targets: Sequence[Any], results: Sequence[Any], _: Sequence[str]) -> Measured:
-    """SQuAD's F1 and exact match; Chinese is compared by character."""
-    exact, overlap = [], []
-    for target, result in zip(targets, results, strict=True):
-        wanted = answer_texts(target) or [""]
-        exact.append(max(float(_plain_words(result.text) == _plain_words(w)) for w in wanted))
-        overlap.append(max(_overlap(_plain_words(result.text), _plain_words(w)) for w in wanted))
-    return {"F1": mean_of(overlap), "exact match": mean_of(exact)}
-
-
-def answer_texts(target: Any) -> list[str]:
-    """The accepted answers, out of SQuAD's two layouts, a list of texts, or one text; none: no answer."""
-    if isinstance(target, Mapping):
-        target = target.get("text", [])
-    if isinstance(target, str):
-        return [target] if target else []
-    return [item["text"] if isinstance(item, Mapping) else str(item) for item in target]
-
-
-_ARTICLES = re.compile(r"\b(a|an|the)\b")
-_PUNCTUATION = set(string.punctuation) | set("，。！？；：、“”‘’（）《》【】…—·")
-_CHINESE = re.compile(r"([\u3400-\u9fff])")
-
-
-def _plain_words(text: str) -> list[str]:
-    lowered = "".join(char for char in text.lower() if char not in _PUNCTUATION)
-    return _CHINESE.sub(r" \1 ", _ARTICLES.sub(" ", lowered)).split()
-
-
-def _overlap(given: Sequence[str], wanted: Sequence[str]) -> float:
-    if not given or not wanted:
-        return float(list(given) == list(wanted))
-    shared = sum((Counter(given) & Counter(wanted)).values())
-    return 2 * shared / (len(given) + len(wanted))
-
-
-# --- written and spoken text ----------------------------------------------------------------------
-
-
-def _text(result: Any) -> str:
-    return str(getattr(result, "text", result))
-
-
-def _references(targets: Sequence[Any]) -> list[str]:
-    return [answer_texts(t)[0] if isinstance(t, list) and t else str(t) for t in targets]
-
-
-def translations(targets: Sequence[Any], results: Sequence[Any], _: Sequence[str]) -> Measured:
-    """BLEU (sacrebleu's, Chinese by character) and chrF, both 0..100."""
-    references, given = _references(targets), [_text(result) for result in results]
-    return {"BLEU": _bleu(given, references), "chrF": _chrf(given, references)}
-
-
-def _bleu(given: Sequence[str], references: Sequence[str]) -> Sums:
-    import numpy as np
-    from sacrebleu.metrics import BLEU
-
-    scorer = BLEU(tokenize="zh" if any(_CHINESE.search(text) for text in references) else "13a")
-    rows = []
-    for text, reference in zip(given, references, strict=True):
-        score = scorer.corpus_score([text], [[reference]])
-        rows.append([*score.counts, *score.totals, score.sys_len, score.ref_len])
-
-    def value(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        flat = sums.reshape(-1, 10)
-        found = [scorer.compute_bleu(list(s[:4]), list(s[4:8]), int(s[8]), int(s[9])).score for s in flat]
-        return np.asarray(found).reshape(sums.shape[:-1])
-
-    return Sums(np.asarray(rows, float), value)
-
-
-def _chrf(given: Sequence[str], references: Sequence[str], order: int = 6) -> Sums:
-    """chrF2 from character n-gram counts."""
-    import numpy as np
-
-    rows = []
-    for text, reference in zip(given, references, strict=True):
-        row: list[int] = []
-        for n in range(1, order + 1):
-            a, b = _grams("".join(text.split()), n), _grams("".join(reference.split()), n)
-            row += [sum((a & b).values()), sum(a.values()), sum(b.values())]
-        rows.append(row)
-
-    def value(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        counts = sums.reshape(*sums.shape[:-1], order, 3)
-        usable = (counts[..., 1] > 0) & (counts[..., 2] > 0)
-        below = np.maximum(counts[..., 1:], 1)
-        precision = np.where(usable, counts[..., 0] / below[..., 0], 0).sum(-1) / np.maximum(
-            usable.sum(-1), 1
-        )
-        recall = np.where(usable, counts[..., 0] / below[..., 1], 0).sum(-1) / np.maximum(usable.sum(-1), 1)
-        bottom = 4 * precision + recall
-        return np.where(bottom > 0, 100 * 5 * precision * recall / np.where(bottom > 0, bottom, 1), 0.0)
-
-    return Sums(np.asarray(rows, float), value)
-
-
-def _grams(text: str, n: int) -> Counter[str]:
-    return Counter(text[i : i + n] for i in range(len(text) - n + 1))
-
-
-def summaries(targets: Sequence[Any], results: Sequence[Any], _: Sequence[str]) -> Measured:
-    """ROUGE-L, -1 and -2 (F1); Chinese by character."""
-    from rouge_score.rouge_scorer import RougeScorer
-
-    kinds = {"ROUGE-L": "rougeL", "ROUGE-1": "rouge1", "ROUGE-2": "rouge2"}
-    scorer = RougeScorer(list(kinds.values()), tokenizer=_Words())
-    pairs = zip(_references(targets), results, strict=True)
-    scores = [scorer.score(reference, _text(result)) for reference, result in pairs]
-    return {name: mean_of([score[kind].fmeasure for score in scores]) for name, kind in kinds.items()}
-
-
-class _Words:
-    """Words, lowercase; each Chinese character is one (rouge_score's own tokenizer drops them)."""
-
-    def tokenize(self, text: str) -> list[str]:
-        return re.findall(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+", text.lower())
-
-
-def transcripts(targets: Sequence[Any], results: Sequence[Any], _: Sequence[str]) -> Measured:
-    """Word and character error rate of texts without case and punctuation; CER comes first for Chinese."""
-    references = [" ".join(_spoken(reference)) for reference in _references(targets)]
-    given = [" ".join(_spoken(_text(result))) for result in results]
-    word = _errors(given, references, str.split)
-    char = _errors(given, references, lambda text: list(text.replace(" ", "")))
-    chinese = sum(bool(_CHINESE.search(text)) for text in references) * 2 > len(references)
-    return {"CER": char, "WER": word} if chinese else {"WER": word, "CER": char}
-
-
-def _spoken(text: str) -> list[str]:
-    kept = "".join(char if char not in _PUNCTUATION or char == "'" else " " for char in text.lower())
-    return kept.split()
-
-
-def _errors(given: Sequence[str], wanted: Sequence[str], cut: Callable[[str], list[str]]) -> Sums:
-    from rapidfuzz.distance import Levenshtein
-
-    pairs = [(cut(g), cut(w)) for g, w in zip(given, wanted, strict=True)]
-    return ratio_of([Levenshtein.distance(g, w) for g, w in pairs], [len(w) for _, w in pairs])
 
 
 # --- numbers --------------------------------------------------------------------------------------
@@ -369,14 +222,6 @@ MEASURES: Mapping[str, Callable[[Sequence[Any], Sequence[Any], Sequence[str]], M
     "text-classification": labels,
     "zero-shot-classification": labels,
     "token-classification": spans,
-    "question-answering": answers,
-    "visual-question-answering": answers,
-    "document-question-answering": answers,
-    "image-text-to-text": answers,
-    "translation": translations,
-    "summarization": summaries,
-    "image-to-text": summaries,
-    "automatic-speech-recognition": transcripts,
     "text-generation": perplexity,
     "fill-mask": perplexity,
     "feature-extraction": similarities,

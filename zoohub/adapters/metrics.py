@@ -43,6 +43,7 @@ class Evaluation:
     """The metrics of `n` examples, the task's main one first.
 
     `confusion` counts (true label, given label) where the task has one label an input; `labels` are its axes.
+    `conditions` say what the figures depend on besides model and data, such as the recognizer that listened.
     """
 
     task: str
@@ -51,6 +52,7 @@ class Evaluation:
     labels: tuple[str, ...] = ()
     confusion: Sequence[Sequence[int]] = ()
     skipped: tuple[str, ...] = field(default=())
+    conditions: tuple[str, ...] = ()
 
     def __getitem__(self, metric: str) -> float:
         return self.metrics[metric].value
@@ -74,10 +76,13 @@ class Evaluation:
         plain: dict[str, Any] = {"task": self.task, "n": self.n, "metrics": shown}
         if self.confusion:
             plain |= {"labels": list(self.labels), "confusion": [list(row) for row in self.confusion]}
+        if self.conditions:
+            plain["conditions"] = list(self.conditions)
         return plain
 
     def __str__(self) -> str:
-        return f"{self.task}, n={self.n}: " + ", ".join(f"{k} {v}" for k, v in self.metrics.items())
+        under = f" ({', '.join(self.conditions)})" if self.conditions else ""
+        return f"{self.task}, n={self.n}{under}: " + ", ".join(f"{k} {v}" for k, v in self.metrics.items())
 
 
 class Metric(Protocol):
@@ -103,9 +108,6 @@ class Sums:
     def of(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """The value of each weighted sum of the rows."""
         return self.value(weights @ self.rows)
-
-
-LOWER_IS_BETTER = frozenset({"WER", "CER", "perplexity", "AbsRel", "RMSE", "EER"})
 
 
 def measure(
@@ -195,9 +197,9 @@ def f1_of(right: NDArray[Any], given: NDArray[Any], true: NDArray[Any], *, macro
 def _measurers() -> Mapping[
     str, Callable[[Sequence[Any], Sequence[Any], Sequence[str]], Mapping[str, Metric]]
 ]:
-    from zoohub.adapters import measures, sight_measures
+    from zoohub.adapters import measures, sight_measures, word_measures
 
-    return {**measures.MEASURES, **sight_measures.MEASURES}
+    return {**measures.MEASURES, **sight_measures.MEASURES, **word_measures.MEASURES}
 
 
 def _single(targets: Sequence[Any], results: Sequence[Any]) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from zoohub.adapters.base import Model, refuse
+from zoohub.adapters.base import Model
 from zoohub.adapters.data import Examples
 from zoohub.adapters.images import Transform, read_image
 from zoohub.adapters.inference import Plan
@@ -22,6 +22,7 @@ from zoohub.adapters.results import Audio, Detection, Segment
 from zoohub.adapters.sights import known_boxes
 from zoohub.adapters.sound import read_audio
 from zoohub.adapters.targets import Box
+from zoohub.adapters.voices import Speaker
 from zoohub.errors import MissingDependency, UnsupportedModel
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ class SileroVad(OnnxModel):
         ]
 
 
-class HibariSpeech(OnnxModel):
+class HibariSpeech(Speaker, OnnxModel):
     """English text to speech with the model of the package `hibari-tts`, which brings the way from text to phonemes.
 
     Options: `speed` (1.0: its own), `seed` (the noise of the voice).
@@ -263,12 +264,6 @@ class HibariSpeech(OnnxModel):
         except ImportError as error:
             raise MissingDependency("hibari-tts", "speech") from error
         self.voice = Hibari(model=str(self.file()))
-
-    def prepare(self, item: Any) -> str:
-        """A text that is not empty."""
-        if not isinstance(item, str) or not item.strip():
-            raise refuse(item, "a text")
-        return item
 
     def answer(self, samples: Sequence[Any], *, speed: float = 1.0, seed: int = 0, **_: Any) -> Sequence[Any]:
         """An `Audio` at 24 kHz for each text."""

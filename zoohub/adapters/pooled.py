@@ -112,7 +112,4 @@ def _network(encoder: Any, recipe: pooling.Recipe, classes: int) -> Any:
                 loss = torch.nn.functional.cross_entropy(logits, labels)
             return SequenceClassifierOutput(loss=loss, logits=logits)
 
-        def gradient_checkpointing_enable(self, **settings: Any) -> None:
-            self.encoder.gradient_checkpointing_enable(**settings)
-
     return Pooled()

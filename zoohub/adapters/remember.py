@@ -36,10 +36,13 @@ def remember(
     strategy: str | None = None,
     registry: Registry | None = None,
 ) -> None:
-    """Keep the main metric of a run as evidence; the same run again adds nothing."""
-    from zoohub.registry import Evidence, open_registry
-    from zoohub.registry.evidence import is_loss
+    """Keep the main metric of a run as evidence; the same run again adds nothing.
 
+    Figures taken under conditions of their own are those of another data set.
+    """
+    from zoohub.registry import Evidence, is_loss, open_registry
+
+    dataset = ", ".join((dataset, *measured.conditions))
     row = Evidence(
         model, measured.task, dataset, measured.main, measured.value, not is_loss(measured.main),
         n_train=n_train, n_classes=n_classes, strategy=strategy, seeds=1, source=SOURCE,

@@ -214,7 +214,7 @@ def _right_of_all(rows: NDArray[np.float64], size: int) -> tuple[NDArray[np.floa
 def depths(targets: Sequence[NDArray[Any]], results: Sequence[Any], _: Sequence[str]) -> Measured:
     """AbsRel, RMSE and the share within a quarter (delta1), over all pixels whose true depth is above 0.
 
-    Depths are compared as they are, so the model must answer in the unit of the data.
+    Depths are compared as they are: in the unit of the data, or brought to it by `aligned`.
     """
     import numpy as np
 
@@ -233,6 +233,34 @@ def depths(targets: Sequence[NDArray[Any]], results: Sequence[Any], _: Sequence[
         "RMSE": Sums(mean_square.rows, lambda sums: np.sqrt(mean_square.value(sums))),
         "delta1": ratio_of(near, count),
     }
+
+
+ALIGNMENTS = ("disparity", "affine", "scale")
+
+
+def aligned(depth: NDArray[Any], true: NDArray[Any], way: str) -> NDArray[np.float32]:
+    """A picture's relative depth in the unit of the true depth, fitted where that is above 0.
+
+    `way`: "disparity" (`depth` is inverse depth of unknown scale and shift, as MiDaS defines it; what comes out farther
+    than the deepest true pixel counts as that far), "affine" (scale and shift of depth), "scale" (ratio of medians).
+
+    Raises:
+        DataError: the picture and its true depth differ in size.
+    """
+    import numpy as np
+
+    require_shape(true, depth)
+    there = true > 0
+    if not there.any():
+        return np.asarray(depth, np.float32)
+    known, given = true[there].astype(float), depth[there].astype(float)
+    if way == "scale":
+        middle = float(np.median(given))
+        return np.asarray(depth * (np.median(known) / middle if middle else 1.0), np.float32)
+    wanted = 1 / known if way == "disparity" else known
+    scale, shift = np.linalg.lstsq(np.stack([given, np.ones_like(given)], 1), wanted, rcond=None)[0]
+    fitted = depth.astype(float) * scale + shift
+    return np.asarray(1 / np.maximum(fitted, 1 / known.max()) if way == "disparity" else fitted, np.float32)
 
 
 def require_shape(target: NDArray[Any], *given: NDArray[Any]) -> None:

@@ -14,8 +14,9 @@ from zoohub.adapters.images import read_image
 from zoohub.adapters.inference import Plan
 from zoohub.adapters.results import Depth, Detection, Mask
 from zoohub.adapters.seeing import LearnsBoxes, LearnsMasks
+from zoohub.adapters.sight_measures import ALIGNMENTS, aligned
 from zoohub.adapters.targets import Box, boxes_of, grid_of
-from zoohub.errors import DataError, InputError
+from zoohub.errors import DataError, InputError, UsageError
 
 if TYPE_CHECKING:
     from zoohub.adapters.bundle import Bundle
@@ -169,10 +170,44 @@ class Segmenter(LearnsMasks, Sights):
 
 
 class DepthSeer(Sights):
-    """How far each pixel is."""
+    """How far each pixel is.
+
+    Models of relative depth say which pixel is nearer than which, by inverse depth of unknown scale and shift.
+    `evaluate(align=...)` fits what is unknown to the true depth of each picture first: "disparity" (scale and shift of
+    inverse depth), "affine" (of depth), "scale" (ratio of medians), "none", or "auto": "disparity" for models that are
+    known to be of that kind, else "none".
+    """
 
     tasks = ("depth-estimation",)
     auto = "AutoModelForDepthEstimation"
+    _relative = frozenset({"dpt", "depth_anything"})
+
+    def judge(self, examples: Examples, *, align: str = "auto", **settings: Any) -> Sequence[Any]:
+        """Depths that are aligned with the true ones where the model's own are relative."""
+        way = self._alignment(align)
+        found = super().judge(examples, **settings)
+        if way == "none":
+            return found
+        return [
+            Depth(aligned(each.depth, true, way)) if isinstance(each, Depth) else each
+            for each, true in zip(found, self.targets(examples), strict=True)
+        ]
+
+    def conditions(self, *, align: str = "auto", **_: Any) -> tuple[str, ...]:
+        """How depths were aligned."""
+        way = self._alignment(align)
+        return () if way == "none" else (f"aligned by {way}",)
+
+    def _alignment(self, align: str) -> str:
+        if align not in ("auto", "none", *ALIGNMENTS):
+            raise UsageError(
+                f"There is no alignment {align!r}.", f"There are: auto, none, {', '.join(ALIGNMENTS)}."
+            )
+        if align != "auto":
+            return align
+        config = self.module.config
+        metric = getattr(config, "depth_estimation_type", "relative") == "metric"
+        return "disparity" if config.model_type in self._relative and not metric else "none"
 
     def targets(self, examples: Examples) -> Sequence[Any]:
         """The true depth of each pixel."""

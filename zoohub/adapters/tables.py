@@ -212,8 +212,8 @@ def _jsonl(path: Path) -> list[dict[str, Any]]:
 
 def _json(path: Path) -> list[dict[str, Any]]:
     value = json.loads(path.read_text(encoding="utf-8"))
-    if isinstance(value, dict) and {"images", "annotations", "categories"} <= set(value):
-        return list(_coco(value, path))
+    if isinstance(value, dict) and {"images", "annotations"} <= set(value):
+        return list(_coco(value, path) if "categories" in value else _captions(value, path))
     if isinstance(value, dict) and isinstance(value.get("data"), list):
         value = value["data"]
         if value and "paragraphs" in value[0]:
@@ -243,7 +243,6 @@ def _coco(value: Mapping[str, Any], path: Path) -> Iterator[dict[str, Any]]:
     Pictures lie beside the file, in `images` beside it, or as COCO itself has them: those of
     `annotations/instances_val2017.json` in `val2017`.
     """
-    folders = (path.parent, path.parent / "images", path.parent.parent / path.stem.partition("_")[2])
     names = {kind["id"]: kind["name"] for kind in value["categories"]}
     things: dict[Any, list[dict[str, Any]]] = {}
     for thing in value["annotations"]:
@@ -252,9 +251,23 @@ def _coco(value: Mapping[str, Any], path: Path) -> Iterator[dict[str, Any]]:
             said["category"] = names[thing["category_id"]]
             things.setdefault(thing["image_id"], []).append(said)
     for picture in value["images"]:
-        places = [folder / picture["file_name"] for folder in folders]
-        found = next((place for place in places if place.is_file()), places[0])
-        yield {"image": str(found), "objects": things.get(picture["id"], [])}
+        yield {"image": _picture(picture, path), "objects": things.get(picture["id"], [])}
+
+
+def _captions(value: Mapping[str, Any], path: Path) -> Iterator[dict[str, Any]]:
+    """One row a picture of COCO's layout of captions, with all of its captions."""
+    said: dict[Any, list[str]] = {}
+    for each in value["annotations"]:
+        said.setdefault(each["image_id"], []).append(each["caption"])
+    for picture in value["images"]:
+        yield {"image": _picture(picture, path), "captions": said.get(picture["id"], [])}
+
+
+def _picture(picture: Mapping[str, Any], path: Path) -> str:
+    """Where a picture of COCO's layout lies."""
+    folders = (path.parent, path.parent / "images", path.parent.parent / path.stem.partition("_")[2])
+    places = [folder / picture["file_name"] for folder in folders]
+    return str(next((place for place in places if place.is_file()), places[0]))
 
 
 def _parquet(path: Path) -> list[dict[str, Any]]:

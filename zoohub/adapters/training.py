@@ -13,10 +13,12 @@ from zoohub.adapters.base import Model
 from zoohub.adapters.data import Examples, some
 from zoohub.adapters.engine import has_convolutions
 from zoohub.adapters.inference import free_memory, is_out_of_memory
-from zoohub.adapters.metrics import LOWER_IS_BETTER, measure
+from zoohub.adapters.metrics import measure
+from zoohub.adapters.recompute import recompute
 from zoohub.adapters.results import Failed
 from zoohub.adapters.seeing import LearnsThings
-from zoohub.errors import CapabilityError, DataError, UsageError
+from zoohub.errors import DataError, UsageError
+from zoohub.registry import is_loss
 from zoohub.tasks import modality
 
 if TYPE_CHECKING:
@@ -178,6 +180,8 @@ def train(
     `measured`: the metric of the held-out part after each epoch decides which weights are kept and when to
     stop. Where memory is short it goes on with half the batch.
     """
+    if job.settings.checkpointing:
+        recompute(model.trainer_module())
     size = size or _batch_size(job)
     while True:
         try:
@@ -257,7 +261,6 @@ def _arguments(job: Job, size: int, epochs: float, rate: float, count: int, meas
         lr_scheduler_type="cosine",
         per_device_train_batch_size=size,
         gradient_accumulation_steps=options.accumulate,
-        gradient_checkpointing=options.checkpointing,
         bf16=options.precision == "bf16" or (options.precision == "auto" and on_gpu),
         fp16=options.precision == "fp16",
         use_cpu=not on_gpu,
@@ -325,14 +328,8 @@ def _trainer(model: Any, rows: Any, job: Job, arguments: Any) -> Any:
             if self.state.best_model_checkpoint:
                 load_model(self.model, str(Path(self.state.best_model_checkpoint) / WEIGHTS))
 
-    module = model.trainer_module()
-    if job.settings.checkpointing and not hasattr(module, "gradient_checkpointing_enable"):
-        raise CapabilityError(
-            f"{type(model).__name__} models cannot recompute activations to save memory.",
-            "Leave checkpointing off, and take a smaller batch_size with accumulate.",
-        )
     return Trainer(
-        model=module,
+        model=model.trainer_module(),
         args=arguments,
         train_dataset=rows,
         eval_dataset=rows,  # asked for, not used: `evaluate` above measures on the held-out part
@@ -390,7 +387,7 @@ def _measure(model: Model, job: Job) -> dict[str, float]:
         (t, r) for t, r in zip(model.targets(job.held), results, strict=True) if not isinstance(r, Failed)
     ]
     found = measure(model.task, [t for t, _ in kept], [r for _, r in kept], model.labels)
-    sign = -1.0 if found.main in LOWER_IS_BETTER else 1.0
+    sign = -1.0 if is_loss(found.main) else 1.0
     return {"eval_main": sign * found.value, **{f"eval_{name}": e.value for name, e in found.metrics.items()}}
 
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from zoohub.adapters import hf
 from zoohub.adapters.base import Model, refuse
+from zoohub.adapters.data import Examples
 from zoohub.adapters.heads import capture_input, classification, last_linear
 from zoohub.adapters.inference import Plan
 from zoohub.adapters.results import Audio
 from zoohub.adapters.sound import read_audio
 from zoohub.adapters.speech import in_groups
+from zoohub.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,7 +132,46 @@ class SoundClassifier(Sounds):
         return {**batch, "labels": torch.tensor([row["label"] for row in rows])}
 
 
-class Speech(Model):
+class Speaker(Model):
+    """What the families that speak share: a text in, and figures by a recognizer that writes down what it hears."""
+
+    def prepare(self, item: Any) -> str:
+        """A text that is not empty."""
+        if not isinstance(item, str) or not item.strip():
+            raise refuse(item, "a text")
+        return item
+
+    def judge(
+        self, examples: Examples, *, recognizer: str | Path | Model | None = None, **settings: Any
+    ) -> Sequence[Any]:
+        """What the recognizer hears of the texts. Its own errors count too, so compare by one recognizer only.
+
+        Raises:
+            UsageError: no recognizer is named.
+        """
+        from zoohub.adapters.loading import load
+
+        if recognizer is None:
+            raise UsageError(
+                "Speech is measured by the words that a recognizer hears, and none is named.",
+                "evaluate(data, recognizer='openai/whisper-base'), or zoo evaluate --option recognizer=...",
+            )
+        if not isinstance(recognizer, Model):
+            recognizer = load(recognizer, task="automatic-speech-recognition", device=self.device)
+        spoken = self.predict(iter(examples.inputs), **settings)  # one at a time: sound is large
+        heard = recognizer.predict(spoken, strict=settings.get("strict", True))
+        return list(heard)
+
+    def targets(self, examples: Examples) -> Sequence[Any]:
+        """The texts themselves."""
+        return examples.inputs
+
+    def conditions(self, *, recognizer: str | Path | Model | None = None, **_: Any) -> tuple[str, ...]:
+        """Who listened."""
+        return (f"heard by {recognizer.id if isinstance(recognizer, Model) else recognizer}",)
+
+
+class Speech(Speaker):
     """Text to speech through the waveform models of transformers (VITS and MMS, Bark, MusicGen).
 
     Options: `seed` makes a reading repeatable; `speed` is the pace of VITS models (1.0: their own).
@@ -153,12 +194,6 @@ class Speech(Model):
             self.module.generation_config, "sample_rate", None
         )
         return int(rate or config.audio_encoder.sampling_rate)
-
-    def prepare(self, item: Any) -> str:
-        """A text that is not empty."""
-        if not isinstance(item, str) or not item.strip():
-            raise refuse(item, "a text")
-        return item
 
     def answer(self, samples: Sequence[Any], *, seed: int = 0, speed: float = 1.0, **_: Any) -> Sequence[Any]:
         """An `Audio` for each text."""

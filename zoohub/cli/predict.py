@@ -43,6 +43,11 @@ def _reading(command: _Command) -> _Command:
     return command
 
 
+_OPTION = click.option(
+    "--option", "options", multiple=True, metavar="NAME=VALUE", help="An option of the task: top_k=3."
+)
+
+
 def _load(model: str, task: str | None, device: str, precision: str) -> Any:
     from zoohub.adapters import load
 
@@ -107,9 +112,7 @@ def _one(text: str) -> Any:
 @click.argument("model")
 @click.argument("inputs", nargs=-1, required=True)
 @_loading
-@click.option(
-    "--option", "options", multiple=True, metavar="NAME=VALUE", help="An option of the task: top_k=3."
-)
+@_OPTION
 @click.option("--batch-size", type=int, help="Inputs a batch (default: chosen).")
 @click.option("--strict", is_flag=True, help="Stop at the first input that cannot be read.")
 @format_option("table", "json", "jsonl", "csv")
@@ -189,10 +192,11 @@ def embed(
 @click.argument("data")
 @_loading
 @_reading
+@_OPTION
 @format_option("table", "json")
 def evaluate(
     model: str, data: str, task: str | None, device: str, precision: str,
-    columns: tuple[str, ...], bad: Any, format: str,
+    columns: tuple[str, ...], bad: Any, options: tuple[str, ...], format: str,
 ) -> None:  # fmt: skip
     """Measure MODEL on labeled DATA: a folder, or a csv, json, jsonl or parquet file.
 
@@ -201,7 +205,7 @@ def evaluate(
     from zoohub.adapters.remember import dataset_id, remember
 
     loaded = _load(model, task, device, precision)
-    measured = loaded.evaluate(data, columns=pairs(columns), bad=bad, progress=True)
+    measured = loaded.evaluate(data, columns=pairs(columns), bad=bad, progress=True, **pairs(options))
     remember(loaded.id, measured, dataset_id(Path(data).stem, data), n_classes=len(measured.labels) or None)
     _show(measured, format)
 
@@ -215,6 +219,8 @@ def _show(measured: Any, format: str) -> None:
     rows = [{"metric": name, "value": e.value, "low": e.low, "high": e.high, "n": measured.n}
             for name, e in measured.metrics.items()]  # fmt: skip
     emit(rows, ["metric", "value", "low", "high", "n"], format)
+    if measured.conditions:
+        click.echo(", ".join(measured.conditions), err=True)
     if measured.skipped:
         click.echo(f"{len(measured.skipped)} left out: {'; '.join(measured.skipped[:5])}", err=True)
 
@@ -239,13 +245,19 @@ def _show(measured: Any, format: str) -> None:
 @click.option("--batch-size", type=int, help="Examples a batch (default: chosen).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
 @click.option("--balance", is_flag=True, help="Let rare classes weigh as much as frequent ones.")
+@click.option(
+    "--accumulate", type=int, default=1, show_default=True, help="Batches whose gradients make one step."
+)
+@click.option("--checkpointing", is_flag=True, help="Less memory for more time: recompute what lies between.")
+@click.option("--no-register", is_flag=True, help="Keep the new model and its figures out of the registry.")
 @click.option("--resume", is_flag=True, help="Go on from where a stopped run was.")
 @click.option("--overwrite", is_flag=True, help="Replace the model in the output folder.")
 @format_option("table", "json")
 def finetune(
     model: str, data: str, task: str | None, device: str, precision: str, columns: tuple[str, ...], bad: Any,
     output: str | None, strategy: str, held: str | None, epochs: float | None, learning_rate: float | None,
-    batch_size: int | None, seed: int, balance: bool, resume: bool, overwrite: bool, format: str,
+    batch_size: int | None, seed: int, balance: bool, accumulate: int, checkpointing: bool,
+    no_register: bool, resume: bool, overwrite: bool, format: str,
 ) -> None:  # fmt: skip
     """Fine-tune MODEL on labeled DATA; the new model has a card and is found by `zoo search`."""
     import json
@@ -257,13 +269,15 @@ def finetune(
     tuned = loaded.finetune(
         data, strategy=strategy, output=output, eval=_share(held), columns=pairs(columns), bad=bad,
         epochs=epochs, learning_rate=learning_rate, batch_size=batch_size or "auto", seed=seed,
-        balance=balance, resume=resume, overwrite=overwrite, progress=True,
+        balance=balance, accumulate=accumulate, checkpointing=checkpointing, register=not no_register,
+        resume=resume, overwrite=overwrite, progress=True,
     )  # fmt: skip
     folder = tuned.bundle.folder
     run = json.loads((folder / "training.json").read_text(encoding="utf-8"))["evaluation"]
     metrics = {name: Estimate(**value) for name, value in run["metrics"].items()}
     _show(Evaluation(run["task"], run["n"], metrics), format)
-    click.echo(f"Written and registered: {folder}", err=True)
+    done = "Written" if no_register else "Written and registered"
+    click.echo(f"{done}: {folder}", err=True)
 
 
 def _share(held: str | None) -> Any:

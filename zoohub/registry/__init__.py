@@ -21,7 +21,7 @@ from zoohub.registry.writing import Counts
 
 if TYPE_CHECKING:
     from zoohub.registry.aliases import Alias
-    from zoohub.registry.evidence import Evidence
+    from zoohub.registry.evidence import Evidence, is_loss
     from zoohub.registry.history import Event
     from zoohub.registry.lineage import Kin, Lineage
 
@@ -32,12 +32,13 @@ _LATER = {
     "Evidence": "evidence",
     "Kin": "lineage",
     "Lineage": "lineage",
+    "is_loss": "evidence",
 }
 
 __all__ = [
     "SORTS", "Alias", "BaseModel", "Counts", "Event", "Evidence", "Kin", "LicenseEvidence", "Lineage", "Metric",
-    "ModelFile", "ModelId", "ModelRecord", "Query", "Registry", "Results", "get", "open_registry", "search",
-    "to_dicts",
+    "ModelFile", "ModelId", "ModelRecord", "Query", "Registry", "Results", "get", "is_loss", "open_registry",
+    "search", "to_dicts",
 ]  # fmt: skip
 
 

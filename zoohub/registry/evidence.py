@@ -29,7 +29,7 @@ class Evidence:
     source: str = "measured"
 
 
-LOSSES = ("loss", "wer", "cer", "error", "perplexity", "mae", "rmse", "mase")
+LOSSES = ("loss", "wer", "cer", "error", "perplexity", "mae", "rmse", "mase", "absrel", "eer")
 
 
 def is_loss(metric: str) -> bool:
