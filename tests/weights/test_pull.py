@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pickle
 import shutil
-import signal
-import subprocess
-import sys
-import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +15,7 @@ from click.testing import CliRunner
 
 from tests.weights.conftest import tensor_file
 from tests.weights.hostile import Evil
+from tests.weights.pulling import MODEL, WEIGHTS, fetch, leftovers
 from tests.weights.tinyhub import COMMIT, TinyHub
 from zoohub.cli.main import zoo
 from zoohub.errors import (
@@ -34,18 +29,6 @@ from zoohub.errors import (
 )
 from zoohub.registry import ModelFile, ModelId, ModelRecord
 from zoohub.weights import is_trusted, local, plan, pull, store
-
-MODEL = ModelRecord(id="me/model")
-WEIGHTS = "model.safetensors"
-
-
-def fetch(record: ModelRecord = MODEL, **options: Any) -> Path:
-    return pull(record, progress=False, **options)
-
-
-def leftovers() -> list[str]:
-    """Everything in the store that is no finished file of a model."""
-    return [path.name for path in store().root.rglob("*.incomplete")]
 
 
 def test_a_pull_brings_the_files_and_lays_them_out_as_the_cache_does(hub: TinyHub) -> None:
@@ -333,200 +316,6 @@ def test_nothing_to_pull_is_said(hub: TinyHub) -> None:
         fetch(ModelRecord(id="me/unknown"))
 
 
-# --- other places, no network -------------------------------------------------------------------
-
-
-def test_offline_uses_what_is_here_and_says_what_is_not(
-    hub: TinyHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = fetch()
-    hub.requests.clear()
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert fetch() == folder
-    with pytest.raises(NotPulled, match="zoo pull me/other"):
-        fetch(ModelRecord(id="me/other"))
-    assert hub.requests == []
-
-
-def test_a_copy_that_is_here_serves_when_no_server_answers(
-    hub: TinyHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = fetch()
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr("zoohub.registry.sources.transport.ATTEMPTS", 1)
-    assert fetch() == folder
-    assert "the copy on this machine is used" in capsys.readouterr().err
-
-
-def test_the_stored_token_goes_to_the_hub_it_is_for(hub: TinyHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_for_this_endpoint")
-    fetch()
-    sent = {headers.get("authorization") for _, _, headers in hub.requests}
-    assert sent == {"Bearer hf_for_this_endpoint"}
-
-
-def test_a_redirect_to_another_host_is_followed_without_the_token(
-    hub: TinyHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    with TinyHub(hub.models) as elsewhere:
-        hub.cdn = elsewhere.url.replace("127.0.0.1", "localhost")
-        assert (fetch() / WEIGHTS).read_bytes() == hub.models["me/model"][WEIGHTS]
-        assert elsewhere.requests
-        assert {headers.get("authorization") for _, _, headers in elsewhere.requests} == {None}
-
-
-def test_mirrors_are_tried_in_order_and_get_no_token(hub: TinyHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    with TinyHub(hub.models) as mirror, TinyHub({}) as empty:
-        monkeypatch.setenv("HF_TOKEN", "hf_secret")
-        monkeypatch.setenv("HF_ENDPOINT", empty.url)
-        monkeypatch.setenv("ZOO_MIRRORS", f"{empty.url}/nothing, {mirror.url}")
-        folder = fetch()
-        assert (folder / WEIGHTS).is_file()
-        assert folder.parents[1].name == "models--me--model", "a mirror of the hub holds the same model"
-        assert {headers.get("authorization") for _, _, headers in mirror.requests} == {None}
-
-
-def test_a_model_is_taken_from_another_place_that_the_record_names(hub: TinyHub) -> None:
-    record = ModelRecord(id="gone/model", mirrors=("me/model",))
-    folder = fetch(record)
-    assert folder.parents[1].name == "models--me--model"
-    assert local(record) == folder
-    wrong = replace(record, files=(ModelFile(WEIGHTS, None, "0" * 64),))
-    shutil.rmtree(store().root)
-    with pytest.raises(DigestMismatch):
-        fetch(wrong)
-
-
-def test_what_the_hugging_face_client_downloaded_is_taken_and_verified(
-    hub: TinyHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "theirs"))
-    blobs = tmp_path / "theirs" / "models--me--model" / "blobs"
-    blobs.mkdir(parents=True)
-    data = hub.models["me/model"][WEIGHTS]
-    theirs = blobs / hashlib.sha256(data).hexdigest()
-    theirs.write_bytes(data)
-    folder = fetch()
-    assert hub.served[WEIGHTS] == 0
-    assert (folder / WEIGHTS).read_bytes() == data
-
-    shutil.rmtree(store().root)
-    theirs.write_bytes(data[:-1] + b"?")  # rotten on their disk: fetched after all
-    assert (fetch() / WEIGHTS).read_bytes() == data
-    assert hub.served[WEIGHTS] == len(data)
-
-
-# --- violence -----------------------------------------------------------------------------------
-
-CHILD = "from zoohub.cli.main import main; main(['pull', 'me/model', '--quiet'])"
-
-
-def start() -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", CHILD], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-
-
-def wait_for_bytes(hub: TinyHub, least: int) -> None:
-    deadline = time.monotonic() + 60
-    while hub.served[WEIGHTS] < least:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals")
-@pytest.mark.parametrize("violence", [signal.SIGINT, signal.SIGKILL])
-def test_a_killed_pull_leaves_no_half_and_the_next_one_goes_on(
-    hub: TinyHub, violence: signal.Signals
-) -> None:
-    hub.faults[WEIGHTS] = [("slow", 0.05)]
-    child = start()
-    wait_for_bytes(hub, 1_500_000)
-    child.send_signal(violence)
-    _, told = child.communicate(timeout=30)
-    assert child.returncode == (130 if violence == signal.SIGINT else -signal.SIGKILL)
-    if violence == signal.SIGINT:
-        assert "Traceback" not in told
-        assert "Stopped" in told
-    assert local("me/model") is None
-    [part] = store().root.rglob("*.incomplete")
-    assert part.stat().st_size >= 1_000_000
-
-    kept = part.stat().st_size
-    again = start()
-    again.communicate(timeout=60)
-    assert again.returncode == 0
-    assert hub.downloads(WEIGHTS) == [None, f"bytes={kept}-"]
-    folder = local("me/model")
-    assert folder
-    assert (folder / WEIGHTS).read_bytes() == hub.models["me/model"][WEIGHTS]
-    assert leftovers() == []
-
-
-def test_two_pulls_at_once_fetch_each_file_once(hub: TinyHub) -> None:
-    hub.faults[WEIGHTS] = [("slow", 0.01)]
-    children = [start() for _ in range(3)]
-    for child in children:
-        out, told = child.communicate(timeout=60)
-        assert child.returncode == 0, told
-        assert out.strip().endswith(COMMIT)
-    assert hub.served[WEIGHTS] == len(hub.models["me/model"][WEIGHTS])
-    assert leftovers() == []
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A file system of 2 MB, where this user may mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a small file system needs rights")
-    monkeypatch.setenv("ZOO_STORE", str(place / "store"))
-    yield place
-    subprocess.run(["umount", place], check=True)
-
-
-def test_a_disk_that_is_too_small_is_said_before_anything_is_fetched(hub: TinyHub, small_disk: Path) -> None:
-    with pytest.raises(WeightsError, match=r"needs 3,\d\d\d,\d\d\d bytes"):
-        fetch()
-    assert hub.served[WEIGHTS] == 0
-
-
-def test_a_disk_that_fills_up_on_the_way_leaves_nothing_half_written(
-    hub: TinyHub, small_disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    usage = shutil.disk_usage(small_disk)
-    monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=10**9))
-    with pytest.raises(WeightsError, match="No space left"):
-        fetch()
-    assert leftovers() == []
-    assert local(MODEL) is None
-
-
-LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
-from zoohub.cli.main import main
-main(['pull', 'me/model', '--quiet'])
-"""
-
-
-@pytest.mark.skipif(os.name != "posix", reason="limits of a process")
-def test_a_file_that_may_not_grow_is_said_by_the_command_without_a_traceback(hub: TinyHub) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 1
-    assert "No space left" in done.stderr
-    assert "ZOO_STORE" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert leftovers() == []
-
-
 # --- the commands -------------------------------------------------------------------------------
 
 
@@ -571,43 +360,3 @@ def test_a_folder_of_ones_own_is_checked_and_returned_as_it_is(tmp_path: Path) -
         pull(str(folder))
     with pytest.raises(WeightsError, match="no folder"):
         pull(ModelId("folder", str(tmp_path / "gone")))
-
-
-@pytest.mark.models
-def test_transformers_finds_the_model_in_the_store_offline(hub: TinyHub, tmp_path: Path) -> None:
-    transformers = pytest.importorskip("transformers")
-    config = transformers.BertConfig(vocab_size=30, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
-                                     intermediate_size=16)  # fmt: skip
-    transformers.BertModel(config).save_pretrained(tmp_path / "tiny")
-    hub.models["me/tiny"] = {path.name: path.read_bytes() for path in (tmp_path / "tiny").iterdir()}
-    fetch(ModelRecord(id="me/tiny"))
-    code = (
-        "import transformers; model = transformers.AutoModel.from_pretrained('me/tiny'); "
-        "print(sum(p.numel() for p in model.parameters()))"
-    )
-    environment = {
-        **os.environ,
-        "HF_HUB_OFFLINE": "1",
-        "HF_HUB_CACHE": str(store().root),
-        "HF_HOME": str(tmp_path),
-    }
-    hub.requests.clear()
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 0
-    assert hub.requests == []
-
-
-def test_threads_of_one_process_may_pull_at_once(hub: TinyHub) -> None:
-    hub.faults[WEIGHTS] = [("slow", 0.01)]
-    found: list[Path] = []
-    threads = [threading.Thread(target=lambda: found.append(fetch())) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(set(found)) == 1
-    assert len(found) == 3
-    assert hub.served[WEIGHTS] == len(hub.models["me/model"][WEIGHTS])
