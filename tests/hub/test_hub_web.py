@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import struct
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -95,10 +97,6 @@ class Watched:
             "console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None
         )
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def _heard(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
 
     def __enter__(self) -> Any:
         return self.page
@@ -290,6 +288,20 @@ def test_who_may_do_what_on_the_pages_of_discussions(filled: Server) -> None:
     assert filled.ask("GET", "/web/mood/discussions/99").status == 404
     assert filled.ask("GET", "/web/mood/discussions/x").status == 404
     assert filled.ask("GET", "/web/mood/discussions?p=99999999999&status=%00").status == 200
+
+
+def test_more_than_two_models_side_by_side(filled: Server) -> None:
+    names = ["org/base", "web/mood", "org/child"]
+    page = filled.ask("GET", "/compare?" + "&".join(f"id={name}" for name in names)).body.decode()
+    assert [f'name="id" value="{name}"' in page for name in names] == [True] * 3  # comparing again keeps all
+    assert page.count('<th scope="col">') == 3
+
+
+def test_chinese_texts_have_chinese_punctuation() -> None:
+    texts = json.loads((files("zoohub.hub.web") / "zh.json").read_text(encoding="utf-8")).values()
+    assert [
+        text for text in texts if re.search(r"[\u3400-\u9fff]\s?[,:;?!(]|[,;(][\u3400-\u9fff]", text)
+    ] == []
 
 
 def test_the_keyboard_reaches_everything(browser: Any, filled: Server) -> None:
