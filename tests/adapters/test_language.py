@@ -22,6 +22,7 @@ LONG = "the hotel was very nice and the food was good . " * 12
 QUESTIONS = [
     {"question": "who lives in paris ?", "context": "ann lives in paris and bob works at acme ."},
     {"question": "who works ?", "context": LONG + "bob works at acme ."},
+    {"question": LONG + "who works ?", "context": "bob works at acme ."},
 ]
 CASES: list[tuple[Callable[[Path], Path], str, list[Any], dict[str, Any]]] = [
     (tiny.bert_classifier, "text-classification", ["good hotel", LONG, "好 酒店"], {}),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,6 +108,51 @@ def test_a_reader_learns_to_point_at_answers(example: ModuleType, tmp_path: Path
     )
     assert score > 0.2  # a tiny encoder without words for names; a guess gets less than a tenth
     assert (tmp_path / "reader" / "training.json").is_file()
+
+
+@pytest.mark.parametrize("example", ["question_answering"], indirect=True)
+@pytest.mark.parametrize("file", ["xquad.en.json", "xquad.zh.json"])
+def test_a_reader_learns_from_real_questions(example: ModuleType, file: str, tmp_path: Path) -> None:
+    import tiny
+
+    data = real(file)
+    train, held = example.split(example.read(data, 10))
+    assert len(train) + len(held) > 30
+    assert not {row["context"] for row in train} & {row["context"] for row in held}
+    for row in (*train, *held):
+        start, text = row["answers"]["answer_start"][0], row["answers"]["text"][0]
+        assert row["context"][start : start + len(text)] == text
+    encoder = tiny.bert_encoder(tmp_path / "encoder")
+    score = example.main(encoder, data, tmp_path, texts=10, strategy="full", epochs=2, learning_rate=5e-3)
+    run = json.loads((tmp_path / "reader" / "training.json").read_text(encoding="utf-8"))
+    assert run["evaluation"]["n"] == len(held)
+    assert run["evaluation"]["metrics"]["F1"]["value"] == pytest.approx(score, abs=1e-6)
+    assert falls(run)
+
+
+@pytest.mark.parametrize("example", ["translation"], indirect=True)
+def test_a_translator_learns_from_real_pairs(example: ModuleType, tmp_path: Path) -> None:
+    few = tmp_path / "pairs.jsonl"
+    lines = real("multi30k_en_de_5000.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    few.write_text("".join(lines[:120]), encoding="utf-8")
+    example.main(few, tmp_path, epochs=4)
+    run = json.loads((tmp_path / "translator" / "training.json").read_text(encoding="utf-8"))
+    assert run["evaluation"]["n"] == 12
+    assert falls(run)
+
+
+def real(name: str) -> Path:
+    """A file of real data, where there is some."""
+    file = Path(os.environ.get("ZOO_BENCH_DATA", "")) / "data" / name
+    if not os.environ.get("ZOO_BENCH_DATA") or not file.is_file():
+        pytest.skip(f"{name} is not here (ZOO_BENCH_DATA)")
+    return file
+
+
+def falls(run: dict[str, Any]) -> bool:
+    """Whether the training loss is lower at the end than at the beginning."""
+    losses = [line["loss"] for line in run["history"] if "loss" in line]
+    return losses[-1] < 0.9 * losses[0]
 
 
 @pytest.mark.parametrize("example", ["translation"], indirect=True)

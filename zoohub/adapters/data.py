@@ -159,21 +159,28 @@ class Examples:
         return replace(self, inputs=chosen[0], targets=chosen[1], held_out=None)
 
     def split(self, share: float, seed: int = 0) -> tuple[Examples, Examples]:
-        """Two parts, the second with `share` of the examples; each label keeps its share where it has any."""
+        """Two parts, the second with `share` of the examples.
+
+        Where the task has labels each keeps its share of both parts, and the first part has all of them.
+        """
         import random
 
+        labeled = any(column.role == "label" for column in CONVENTIONS.get(self.task, ()))
         groups: dict[Any, list[int]] = {}
         for place, target in enumerate(self.targets):
-            groups.setdefault(target if isinstance(target, str) else None, []).append(place)
+            groups.setdefault(target if labeled and isinstance(target, str) else None, []).append(place)
         shuffler = random.Random(seed)
-        second: list[int] = []
+        apart: set[int] = set()
+        due = 0.0  # what rounding left over goes on to the next label, so that rare ones are held out, too
         for places in groups.values():
             shuffler.shuffle(places)
-            second += places[: round(len(places) * share)]
-        if not second and len(self) > 1:
-            second = [max(groups.values(), key=len)[0]]
-        apart = set(second)
-        return self.pick(i for i in range(len(self)) if i not in apart), self.pick(sorted(second))
+            due += len(places) * share
+            count = min(round(due), len(places) - 1)
+            due -= count
+            apart |= set(places[:count])
+        if not apart and len(self) > 1:
+            apart = {max(groups.values(), key=len)[0]}
+        return self.pick(i for i in range(len(self)) if i not in apart), self.pick(sorted(apart))
 
 
 def read(data: Any, task: str, *, columns: Mapping[str, str] | None = None, bad: Bad = "raise") -> Examples:

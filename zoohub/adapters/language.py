@@ -177,8 +177,11 @@ class Reader(Texts):
         return {"context": item["context"], "windows": self._windows(item["question"], item["context"])}
 
     def _windows(self, question: str, context: str) -> list[dict[str, Any]]:
-        asked = self.tokenizer(question, truncation=True, max_length=self.limit // 2)["input_ids"]
-        room = self.limit - len(asked) - 3
+        asked = self.tokenizer(
+            question, truncation=True, max_length=self.limit // 2, return_offsets_mapping=True
+        )
+        question = question[: max(end for _, end in asked["offset_mapping"])]
+        room = self.limit - len(asked["input_ids"]) - 3
         cut = self.tokenizer(
             question, context, truncation="only_second", max_length=self.limit,
             stride=max(1, min(128, room // 3)), return_overflowing_tokens=True, return_offsets_mapping=True,
