@@ -10,10 +10,12 @@ import socket
 import subprocess
 import time
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hubserving import ROOT, Starter, run_client
+from hubserving import ROOT, Server, Starter, run_client
 
 DEPLOY = ROOT / "docs" / "deploy"
 INSTRUCTIONS = {"FROM", "RUN", "USER", "ENV", "VOLUME", "EXPOSE", "HEALTHCHECK", "CMD"}
@@ -71,21 +73,21 @@ def test_the_container_file_is_one_that_buildah_takes(tmp_path: Path) -> None:
     assert "/health" in found["Healthcheck"]["Test"][1]
 
 
-@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
-def test_behind_nginx(start: Starter, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = start(public_url=f"http://127.0.0.1:{port}")
+@contextmanager
+def nginx(server: Server, port: int, folder: Path, **changes: str) -> Iterator[None]:
+    """nginx with the documented site, without TLS and with `changes` of its text, before a hub."""
     site = (DEPLOY / "nginx.conf").read_text().replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
     site = re.sub(r" *ssl_\w+ .*\n", "", site).replace(
         "http://127.0.0.1:8000", f"http://127.0.0.1:{server.port}"
     )
+    for key, value in changes.items():
+        site, count = re.subn(rf"{key}=\S+?(?=[ ;])", f"{key}={value}", site)
+        assert count == 1
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    places = " ".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in kinds)
-    conf = tmp_path / "nginx.conf"
+    places = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
+    conf = folder / "nginx.conf"
     conf.write_text(
-        f"pid {tmp_path}/pid; error_log {tmp_path}/log; events {{}} http {{ access_log off; {places} {site} }}"
+        f"pid {folder}/pid; error_log {folder}/log; events {{}} http {{ access_log off; {places}\n{site} }}"
     )
     running = subprocess.Popen(["nginx", "-c", conf, "-g", "daemon off;"])
     try:
@@ -94,9 +96,36 @@ def test_behind_nginx(start: Starter, tmp_path: Path) -> None:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.05)
-        env = server.client_env("ann", tmp_path) | {"HF_ENDPOINT": f"http://127.0.0.1:{port}"}
-        told = run_client(env, THROUGH, str(tmp_path))
+        yield
     finally:
         running.terminate()
         running.wait(10)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+needs_nginx = pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
+
+
+@needs_nginx
+def test_behind_nginx(start: Starter, tmp_path: Path) -> None:
+    port = free_port()
+    server = start(public_url=f"http://127.0.0.1:{port}")
+    with nginx(server, port, tmp_path):
+        env = server.client_env("ann", tmp_path) | {"HF_ENDPOINT": f"http://127.0.0.1:{port}"}
+        told = run_client(env, THROUGH, str(tmp_path))
     assert f"http://127.0.0.1:{port}/ann/m/discussions/1 ['ann/m']" in told
+
+
+@needs_nginx
+def test_nginx_counts_requests_for_all_workers(start: Starter, tmp_path: Path) -> None:
+    port = free_port()
+    server = start(rate=0)
+    with nginx(server, port, tmp_path, rate="1r/m", burst="4"):
+        through = Server(server.hub, port, tmp_path)
+        statuses = [through.ask("GET", "/api/models").status for _ in range(8)]
+    assert statuses == [200] * 5 + [429] * 3
