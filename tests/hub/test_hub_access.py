@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.cookies
+import json
 import re
 import time
 from urllib.parse import urlencode
@@ -133,6 +134,16 @@ def test_a_token_in_the_address_counts_for_nothing(server: Server) -> None:
     token = server.token("una")
     for query in (f"token={token}", f"access_token={token}", f"authorization=Bearer%20{token}"):
         assert server.ask("GET", f"/api/models/una/private?{query}").status == 401
+
+
+def test_no_secret_of_an_address_is_logged(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="zoohub.hub"):
+        server.ask("GET", "/api/models?token=hf_in_the_address")
+        server.ask("PUT", "/lfs/put/signed_part", b"x")
+        server.ask("GET", "/api/whoami-v2", token="hf_in_a_header")
+    told = [json.dumps(getattr(record, "facts", {})) + record.getMessage() for record in caplog.records]
+    assert len([line for line in told if '"path"' in line]) >= 3
+    assert [line for line in told if re.search("hf_in|signed_part", line)] == []
 
 
 def test_gated_repositories(server: Server, tmp_path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import io
+import json
 import os
 import random
 import socket
@@ -285,6 +287,34 @@ def test_a_full_disk_ends_an_upload_at_once(start: Starter, small_disk: Path, tm
     assert done.returncode == 1
     assert "413" in done.stderr, done.stderr[-2000:]
     assert list(server.hub.incoming.folder.iterdir()) == []
+    assert check(server.hub).faults == []
+
+
+def test_a_full_disk_under_the_database_loses_no_commit(start: Starter, small_disk: Path) -> None:
+    server = start(database=f"sqlite:///{small_disk / 'registry.db'}")
+    api, token = server.user("ann"), server.token("ann")
+    api.create_repo("ann/m")
+    kept = [api.upload_file(path_or_fileobj=b"1", path_in_repo="1.txt", repo_id="ann/m").oid]
+    filler = small_disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as out:
+        while True:
+            out.write(bytes(4096))
+    statuses = []
+    for number in range(40):
+        lines = (
+            {"key": "header", "value": {"summary": f"s{number}"}},
+            {"key": "file", "value": {"path": f"f{number}.txt", "content": str(number) * 5000}},
+        )
+        body = "\n".join(map(json.dumps, lines))
+        answer = server.ask("POST", "/api/models/ann/m/commit/main", body, token=token)
+        statuses.append(answer.status)
+        kept += [answer.json()["commitOid"]] if answer.status == 200 else []
+    assert 507 in statuses
+    assert set(statuses) <= {200, 507}
+    filler.unlink()
+    kept.append(api.upload_file(path_or_fileobj=b"2", path_in_repo="2.txt", repo_id="ann/m").oid)
+    commits = [commit.commit_id for commit in api.list_repo_commits("ann/m")]
+    assert commits[:-1] == kept[::-1]
     assert check(server.hub).faults == []
 
 
