@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ def _request(
         say(f"{path} ({entry.size} bytes)")
         with opener(path) as chunks:
             if entry.lfs or entry.size > MAX_REGULAR:
-                request.lfs[path] = _keep_large(hub, repo.id, entry, path, chunks)
+                request.lfs[path] = keep_large(hub, repo.id, chunks, entry, path)
             else:
                 request.regular[path] = _small(entry, path, chunks)
     return request
@@ -100,26 +100,35 @@ def _small(entry: Entry, path: str, chunks: Iterator[bytes]) -> bytes:
     return bytes(body)
 
 
-def _keep_large(hub: Hub, repo_id: int, entry: Entry, path: str, chunks: Iterator[bytes]) -> LfsFile:
-    check_free(hub.incoming.folder, entry.size, hub.config.disk_reserve)
+def keep_large(
+    hub: Hub, repo_id: int, chunks: Iterable[bytes], promised: Entry | None = None, path: str = ""
+) -> LfsFile:
+    """Keep a large file for a commit to a repository; of what was `promised`, size and SHA-256 must be right.
+
+    Raises:
+        Unavailable: it is not what was promised; StorageFull.
+    """
+    most = promised.size if promised is not None else None
+    check_free(hub.incoming.folder, most or 0, hub.config.disk_reserve)
     place, digest, size = hub.incoming.new(), hashlib.sha256(), 0
     try:
         with place.open("wb") as out:
             for chunk in chunks:
                 size += len(chunk)
-                if size > entry.size:
+                if most is not None and size > most:
                     break
                 digest.update(chunk)
                 out.write(chunk)
             out.flush()
             os.fsync(out.fileno())
-        if size != entry.size or (entry.sha256 and digest.hexdigest() != entry.sha256):
+        found = digest.hexdigest()
+        if promised is not None and (size != promised.size or promised.sha256 not in (None, "", found)):
             raise Unavailable(f"{path} is not what was promised; nothing was imported")
-        hub.blobs.add_file(place, digest.hexdigest(), size)
+        hub.blobs.add_file(place, found, size)
     finally:
         place.unlink(missing_ok=True)
-    hub.hold(repo_id, digest.hexdigest())
-    return LfsFile(digest.hexdigest(), size)
+    hub.hold(repo_id, found)
+    return LfsFile(found, size)
 
 
 def _listed(folder: Path) -> dict[str, Entry | None]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from pathlib import Path
+from functools import partial
 
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import RedirectResponse
@@ -13,9 +11,10 @@ from zoohub.errors import ZooError
 from zoohub.hub import names
 from zoohub.hub.accounts import SESSION_LIFE
 from zoohub.hub.api.push import BINARY
-from zoohub.hub.commits import CommitRequest, LfsFile
+from zoohub.hub.commits import CommitRequest
 from zoohub.hub.errors import BadRequest, Conflict, Refusal, Unauthorized
-from zoohub.hub.web.render import SESSION_COOKIE, View
+from zoohub.hub.transfer import keep_large
+from zoohub.hub.web.render import SESSION_COOKIE, Sent, View
 
 router = APIRouter(include_in_schema=False)
 
@@ -68,10 +67,8 @@ def inside(target: str | None) -> str:
 
 
 @router.post("/logout")
-def logout(request: Request, token: str = Form("")) -> Response:
+def logout(view: Sent) -> Response:
     """End the session."""
-    view = View(request)
-    view.check_form(token)
     if view.actor.id is not None and view.actor.token_id is not None:
         view.hub.accounts.revoke(view.actor.id, view.actor.token_id)
     answer = RedirectResponse(view.root + "/", 303)
@@ -87,8 +84,7 @@ def tokens_page(request: Request) -> Response:
 
 @router.post("/settings/tokens")
 def tokens(
-    request: Request,
-    token: str = Form(""),
+    view: Sent,
     name: str = Form(""),
     role: str = Form("read"),
     scope: str = Form(""),
@@ -96,10 +92,8 @@ def tokens(
     revoke: str = Form(""),
 ) -> Response:
     """Make or revoke a token."""
-    view = View(request)
     if view.actor.id is None:
         return _to_login(view)
-    view.check_form(token)
     made = problem = ""
     try:
         if revoke:
@@ -187,23 +181,5 @@ def _upload(view: View, repo: str, folder: str, message: str, private: bool, fil
         if (file.size or 0) <= view.hub.config.max_regular and path.rsplit(".", 1)[-1].lower() not in BINARY:
             request.regular[path] = file.file.read()
         else:
-            request.lfs[path] = _keep_large(view, target.id, file)
+            request.lfs[path] = keep_large(view.hub, target.id, iter(partial(file.file.read, 4 << 20), b""))
     return view.hub.push(view.actor, "model", full, "main", request).repo.path
-
-
-def _keep_large(view: View, repo_id: int, file: UploadFile) -> LfsFile:
-    path: Path = view.hub.incoming.new()
-    digest, size = hashlib.sha256(), 0
-    try:
-        with path.open("wb") as out:
-            while chunk := file.file.read(4 << 20):
-                digest.update(chunk)
-                size += len(chunk)
-                out.write(chunk)
-            out.flush()
-            os.fsync(out.fileno())
-        view.hub.blobs.add_file(path, digest.hexdigest(), size)
-    finally:
-        path.unlink(missing_ok=True)
-    view.hub.hold(repo_id, digest.hexdigest())
-    return LfsFile(digest.hexdigest(), size)

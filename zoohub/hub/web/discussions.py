@@ -14,7 +14,7 @@ from zoohub.hub.diffs import diff
 from zoohub.hub.errors import Conflict, NotFound
 from zoohub.hub.repos import HEADS, Repo
 from zoohub.hub.web.models import Opened, asked_for, open_repo
-from zoohub.hub.web.render import View, card_html, members_only
+from zoohub.hub.web.render import Sent, View, card_html, members_only
 
 NOTHING: dict[str, Any] = {
     "problem": "", "conflicts": (), "files": None, "lines": [], "cut": False, "merges": False,
@@ -59,47 +59,39 @@ def one_page(request: Request) -> Response:
     )  # fmt: skip
 
 
-def begin(request: Request, token: str = Form(""), title: str = Form(""), text: str = Form("")) -> Response:
+def begin(view: Sent, title: str = Form(""), text: str = Form("")) -> Response:
     """Open a discussion."""
-    view = View(request)
-    view.check_form(token)
     with view.hub.db.write() as connection:
         repo = _readable(view, connection)
         number = discussions.begin(view.hub.repos, connection, view.actor, repo, title, text)
     return _to(view, repo, number)
 
 
-def comment(request: Request, token: str = Form(""), text: str = Form("")) -> Response:
+def comment(view: Sent, text: str = Form("")) -> Response:
     """Add a comment."""
-    view = View(request)
-    view.check_form(token)
     with view.hub.db.write() as connection:
         repo = _readable(view, connection)
         discussions.check_speaker(view.actor, repo)
-        row = discussions.found(connection, repo, _number(request))
+        row = discussions.found(connection, repo, _number(view.request))
         discussions.commented(connection, repo, row.number, view.actor.name, text)
     return _to(view, repo, row.number)
 
 
-def set_status(request: Request, token: str = Form(""), status: str = Form("")) -> Response:
+def set_status(view: Sent, status: str = Form("")) -> Response:
     """Open or close a discussion."""
-    view = View(request)
-    view.check_form(token)
     with view.hub.db.write() as connection:
         repo = _readable(view, connection)
-        row = discussions.found(connection, repo, _number(request))
+        row = discussions.found(connection, repo, _number(view.request))
         discussions.check_owner(view.hub.repos, view.actor, repo, row.author)
         wanted = "open" if status == "open" else "closed"
         discussions.set_status(connection, repo, row, wanted, view.actor.name)
     return _to(view, repo, row.number)
 
 
-def merge(request: Request, token: str = Form("")) -> Response:
+def merge(view: Sent) -> Response:
     """Merge a pull request."""
-    view = View(request)
-    view.check_form(token)
-    type_, name = asked_for(request)
-    number = _number(request)
+    type_, name = asked_for(view.request)
+    number = _number(view.request)
     return _to(view, view.hub.merge(view.actor, type_, name, number).repo, number)
 
 

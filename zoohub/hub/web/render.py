@@ -6,10 +6,10 @@ import json
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
-from fastapi import HTTPException, Request
+from fastapi import Depends, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -156,6 +156,20 @@ class View:
         """The name of a task in the page's language."""
         found = tasks.get(task or "")
         return (task or "") if found is None else (found.name_zh if self.language == "zh" else found.name)
+
+
+def sent_form(request: Request, token: str = Form("")) -> View:
+    """The view of a form that was sent from this site.
+
+    Raises:
+        Unauthorized: see `View.check_form`.
+    """
+    view = View(request)
+    view.check_form(token)
+    return view
+
+
+Sent = Annotated[View, Depends(sent_form)]
 
 
 async def members_only(request: Request) -> None:
