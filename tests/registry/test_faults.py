@@ -141,3 +141,14 @@ def test_a_clock_that_goes_back_keeps_the_order_of_events(
         ("apache-2.0", "other"),
         ("mit", "apache-2.0"),
     ]
+
+
+def test_a_check_names_what_the_index_lacks_or_holds_too_much(registry: Registry) -> None:
+    registry.add(ModelRecord(f"a/m{n}") for n in range(3))
+    with registry.connection() as connection:
+        connection.run("DELETE FROM models WHERE pk = (SELECT min(pk) FROM models)")
+        connection.run("DELETE FROM ranking WHERE model = (SELECT max(pk) FROM models)")
+    assert registry.faults() == [
+        "1 models are not in the index.",
+        "The index holds 1 models that are gone.",
+    ]

@@ -78,7 +78,13 @@ ranking = Table(
     "ranking",
     metadata,
     Column("slot", Big, primary_key=True, autoincrement=False),
-    Column("model", Big, ForeignKey("models.pk", ondelete="CASCADE"), nullable=False, unique=True),
+    Column(
+        "model",
+        Big,
+        nullable=False,
+        unique=True,
+        comment="models.pk, without the foreign key that laying out millions would check one by one",
+    ),
     Column("popularity", Big, nullable=False),
     comment="slots ascend as popularity descends",
 )

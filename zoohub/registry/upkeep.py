@@ -55,6 +55,11 @@ def faults(connection: Connection) -> list[str]:
     )
     if row and row[0]:
         found.append(f"{row[0]} models are not in the index.")
+    row = connection.one(
+        "SELECT count(*) FROM ranking r LEFT JOIN models m ON m.pk = r.model WHERE m.pk IS NULL"
+    )
+    if row and row[0]:
+        found.append(f"The index holds {row[0]} models that are gone.")
     return found + database.differences(connection.url)
 
 

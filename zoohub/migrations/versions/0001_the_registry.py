@@ -154,11 +154,13 @@ def upgrade() -> None:
         sa.Column(
             "slot", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
         ),
-        sa.Column("model", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("popularity", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["model"], ["models.pk"], name=op.f("fk_ranking_model_models"), ondelete="CASCADE"
+        sa.Column(
+            "model",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=False,
+            comment="models.pk, without the foreign key that laying out millions would check one by one",
         ),
+        sa.Column("popularity", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("slot", name=op.f("pk_ranking")),
         sa.UniqueConstraint("model", name=op.f("uq_ranking_model")),
         comment="slots ascend as popularity descends",
