@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from zoohub.errors import UnknownLicense, UnknownTask
-from zoohub.hub.modelfacts import HOSTED, OWN, expanded, registry_facts
+from zoohub.hub.modelfacts import COSTLY, HOSTED, OWN, expanded, registry_facts
 from zoohub.registry import Query, Registry
 from zoohub.registry.encoding import unpack
 
@@ -25,7 +25,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 Found = tuple[list[bytes], str | None]  # models as JSON, and the cursor of what follows
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class Shape:
     """What of a model's facts is told, and which models that are not of this hub may be named.
 
@@ -49,13 +49,19 @@ class Shape:
         """What `of` makes it of."""
         return self.expand, self.full, self.config, self.card, self.mirrored
 
+    @cached_property
+    def left_out(self) -> frozenset[str]:
+        """The costly facts that are not told."""
+        told = {"siblings": self.full, "config": self.config, "cardData": self.full or self.card}
+        return frozenset(key for key in COSTLY if not (key in self.expand if self.expand else told[key]))
+
     def write(self, facts: Mapping[str, Any]) -> bytes:
         """A model's facts as JSON."""
         if self.expand:
             chosen = expanded(facts, self.expand)
         else:
-            wanted = {"siblings": self.full, "config": self.config, "cardData": self.full or self.card}
-            chosen = {key: value for key, value in facts.items() if wanted.get(key, True)}
+            left_out = self.left_out
+            chosen = {key: value for key, value in facts.items() if key not in left_out}
         return _encode(chosen).encode("utf-8", "replace")
 
 
@@ -96,9 +102,9 @@ def _kept(shape: Shape, document: bytes) -> bytes | None:
     record = unpack(document)
     if record.origin != OWN and (shape.mirrored is None or not fits(record.id, shape.mirrored)):
         return None
-    return shape.write(registry_facts(record))
+    return shape.write(registry_facts(record, shape.left_out))
 
 
-def fits(name: str, patterns: Iterable[str]) -> bool:
+def fits(name: str, patterns: Collection[str]) -> bool:
     """Whether one of the patterns, in any case, is that of a name."""
-    return any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
+    return "*" in patterns or any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,16 +56,23 @@ def card_data(record: ModelRecord) -> dict[str, Any]:
     return {key: value for key, value in data.items() if value}
 
 
-def registry_facts(record: ModelRecord) -> dict[str, Any]:
-    """A model that the registry knows and this hub does not hold."""
+# What a list leaves out unless it is asked for; each takes a while to make.
+COSTLY: Mapping[str, Callable[[ModelRecord], Any]] = {
+    "cardData": card_data,
+    "config": lambda record: dict(record.config),
+    "siblings": lambda record: [{"rfilename": file.path} for file in record.files],
+}
+
+
+def registry_facts(record: ModelRecord, without: Collection[str] = ()) -> dict[str, Any]:
+    """A model that the registry knows and this hub does not hold, `without` some of the `COSTLY` facts."""
     return {
         "_id": record.id, "id": record.id, "modelId": record.id, "author": record.author,
         "sha": record.revision, "private": False, "gated": record.gated or False, "disabled": False,
         "downloads": record.downloads or 0,
         "likes": record.likes or 0, "lastModified": record.updated, "createdAt": record.created,
         "library_name": record.library, "pipeline_tag": record.task, "tags": record_tags(record),
-        "cardData": card_data(record), "config": dict(record.config), "trendingScore": 0,
-        "siblings": [{"rfilename": file.path} for file in record.files],
+        "trendingScore": 0, **{key: make(record) for key, make in COSTLY.items() if key not in without},
         **({"safetensors": {"parameters": {}, "total": record.parameters}} if record.parameters else {}),
     }  # fmt: skip
 
