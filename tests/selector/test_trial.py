@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from zoohub.cli.recommend import _row
 from zoohub.errors import DataError, UsageError
 from zoohub.registry import Evidence, ModelRecord, Registry
-from zoohub.selector import answer, trial
-from zoohub.selector.refine import user_data
+from zoohub.selector import answer, refine, trial
+from zoohub.selector.board import Context
+from zoohub.selector.refine import Measured, user_data
 from zoohub.selector.trial import Run, Trial, attempt, budget_seconds, extrapolate, parts
 
 TASK = "text-classification"
@@ -101,7 +103,7 @@ def test_candidates_are_trained_remembered_and_not_trained_again(tiny_models, re
         )
         assert {t.id for t in trials} == set(tiny_models)
         assert better.recommendations[0].id == trials[0].id
-        assert "On your data" in better.sentence
+        assert better.sentence.startswith(f"Of 2 tried on your data {trials[0].id} leads")
         assert trials[0].runs[-1].samples == 160
         assert len(trials[1].runs) < len(trials[0].runs)  # only the better half saw all of it
         rows = registry.evidence(task=TASK, model=trials[0].id)
@@ -149,6 +151,68 @@ def test_scores_of_features_are_not_taken_for_runs():
             [Evidence("org/m", TASK, "data#1", "accuracy", 0.8, n_train=64, strategy="probe")]
         )
         assert trial._stored(registry, Trial("org/m", "probe"), "data#1", 64) == 0.8
+
+
+def test_what_was_measured_stands_first_and_the_untried_favorite_is_named():
+    with Registry.open(catalog=False) as registry:
+        registry.add(
+            ModelRecord(f"org/{name}", task=TASK, parameters=10**size)
+            for name, size in (("cold", 8), ("best", 7), ("next", 6))
+        )
+        found = answer(TASK, 160, classes=2, registry=registry)
+        assert found.recommendations[0].id == "org/cold"
+        trials = [
+            Trial("org/best", "probe", runs=[Run(64, 0.7, 1.0), Run(128, 0.8, 1.0)]),
+            Trial("org/next", "probe", runs=[Run(64, 0.6, 1.0)], beaten=True),
+        ]
+        better = trial._ordered(found, trials, 128)
+    assert [item.id for item in better.recommendations] == ["org/best", "org/next", "org/cold"]
+    assert [item.measured for item in better.recommendations] == [0.8, 0.6, None]
+    assert "128 examples reaches 0.8." in better.sentence
+    assert better.notes[-1] == "org/cold, first by published results, was not tried: zoo pull org/cold"
+    row = _row(better.recommendations[0])
+    assert (row["measured"], row["p_best"], row["score"]) == ("0.8", None, None)
+
+
+def test_scores_of_one_model_are_told_and_move_nothing():
+    with Registry.open(catalog=False) as registry:
+        registry.add(
+            [
+                ModelRecord("org/one", task=TASK, parameters=10),
+                ModelRecord("org/two", task=TASK, parameters=9),
+            ]
+        )
+        found = answer(TASK, 160, classes=2, registry=registry)
+    last = found.recommendations[-1].id
+    target = Context("", TASK, n_train=160, strategy="probe")
+    alone = refine._reorder(found, [Measured(last, (0.9, 1.0, 0.1))], target)
+    assert [item.id for item in alone.recommendations] == [item.id for item in found.recommendations]
+    assert alone.recommendations[-1].measured == 0.9
+    both = [Measured(found.recommendations[0].id, (0.6, 0.5, 0.0)), Measured(last, (0.9, 1.0, 0.1))]
+    moved = refine._reorder(found, both, target)
+    assert moved.recommendations[0].id == last
+    near = [Measured(found.recommendations[0].id, (0.88, 0.5, 0.0)), Measured(last, (0.9, 0.4, 0.0))]
+    assert (
+        refine._reorder(found, near, target).recommendations[-1].id == last
+    )  # within the error, the prior counts
+    assert moved.sentence == f"On your data, {last} leads. Measured on your data: a probe reaches 0.9."
+
+
+def test_scores_move_nothing_where_full_training_of_images_is_planned():
+    task = "image-classification"
+    with Registry.open(catalog=False) as registry:
+        registry.add(
+            [
+                ModelRecord("org/one", task=task, parameters=10),
+                ModelRecord("org/two", task=task, parameters=9),
+            ]
+        )
+        found = answer(task, 5000, classes=2, registry=registry)
+    first, last = (item.id for item in found.recommendations)
+    scores = [Measured(first, (0.6, 0.5, 0.0)), Measured(last, (0.9, 1.0, 0.1))]
+    same = refine._reorder(found, scores, Context("", task, n_train=5000, strategy="full"))
+    assert [item.id for item in same.recommendations] == [first, last]
+    assert [item.measured for item in same.recommendations] == [0.6, 0.9]
 
 
 def test_a_model_to_be_used_as_it_is_is_tried_as_a_probe():

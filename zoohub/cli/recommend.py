@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _COLUMNS = (
     "rank",
     "id",
+    "measured",
     "tie",
     "p_best",
     "score",
@@ -201,8 +202,12 @@ def _with_data(
 
     seconds, known, limit = budget_seconds(budget), tasks.resolve(task).id, options["limit"]
 
+    told: set[str] = set()
+
     def say(text: str) -> None:
-        click.echo(text, err=True)
+        if text not in told:  # scoring and trying both tell whose weights are not here
+            click.echo(text, err=True)
+        told.add(text)
 
     with Registry.open() as registry:
         here = on_this_machine(registry)
@@ -214,7 +219,8 @@ def _with_data(
         found, _ = refine(found, given, target, registry, say=say)
         if attempts:
             found, _ = attempt(found, given, known, registry, count=attempts, budget=seconds, say=say)
-    return replace(found, recommendations=found.recommendations[:limit])
+    shown = tuple(i for i in found.recommendations if i.rank <= limit or i.measured is not None)
+    return replace(found, recommendations=shown)
 
 
 def _print(found: Answer, judged: dict[str, str], *, markdown: bool) -> None:
@@ -260,10 +266,12 @@ def _go_on(found: Answer, data: Path | None, columns: tuple[str, ...]) -> None:
     """The commands that put the first model to work."""
     from zoohub.registry import Registry
     from zoohub.selector.purpose import foreign
+    from zoohub.weights import local
 
     first = found.recommendations[0]
     with Registry.open() as registry:
         record = registry.get(first.id)
+    pull = "" if record.source == "folder" or local(record) else f"\n  zoo pull {first.id}"
     if foreign(record, (found.task,)):
         click.echo(f"\nGo on with:\n  zoo show {first.id}")
         return
@@ -274,21 +282,22 @@ def _go_on(found: Answer, data: Path | None, columns: tuple[str, ...]) -> None:
         if first.strategy.name == "zero-shot"
         else f"zoo finetune {first.id} {data or 'DATA'} --task {found.task}{named} --strategy {first.strategy.name}"
     )
-    click.echo(
-        "\nGo on with:" + (f"\n  zoo pull {first.id}" if record.source != "folder" else "") + f"\n  {work}"
-    )
+    click.echo(f"\nGo on with:{pull}\n  {work}")
 
 
 def _row(item: Recommendation) -> dict[str, Any]:
-    interval = None if item.low is None or item.high is None else _interval(item.low, item.high)
+    """The cells of one candidate; what was expected of it gives way to what was measured."""
+    expected = item.score if item.measured is None else None
+    bounds = None if expected is None or item.low is None or item.high is None else (item.low, item.high)
     return {
         "rank": item.rank,
         "id": item.id,
+        "measured": None if item.measured is None else f"{item.measured:.3g}",
         "tie": "*" if item.tied else "",
-        "p_best": _chance(item.best) if item.score is not None else None,
-        "score": None if item.score is None else f"{abs(item.score):.3g}",
-        "80%": interval,
-        "regret": None if item.regret is None else f"{item.regret:.2g}",
+        "p_best": None if expected is None else _chance(item.best),
+        "score": None if expected is None else f"{abs(expected):.3g}",
+        "80%": bounds and _interval(*bounds),
+        "regret": None if expected is None or item.regret is None else f"{item.regret:.2g}",
         "strategy": item.strategy.name,
         "train_memory": human_bytes(item.training.memory.middle) if item.training else "",
         "train_time": human_time(item.training.seconds.middle) if item.training else "",

@@ -50,7 +50,8 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One candidate. Scores are in the metric's own unit; NaN-free: None where there is no evidence."""
+    """One candidate. Scores are in the metric's own unit; NaN-free: None where there is no evidence. `measured` is what
+    it reached on the user's data: by a cross-validated probe on features, or trained by `--try`."""
 
     id: str
     rank: int
@@ -69,6 +70,7 @@ class Recommendation:
     parameters: int | None
     reasons: tuple[Reason, ...]
     pushes: tuple[str, ...]
+    measured: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,17 +167,38 @@ def _measure(
 
 
 def _reorder(answer: Answer, measured: list[Measured], target: Context) -> Answer:
-    """Standing by prior and scores; the prior's order stands for its utilities."""
-    items = answer.recommendations
-    if len(measured) < 2:
-        return answer
+    """The scored models take one another's places, by what a probe reached on the data; the others keep theirs."""
     scores = {found.id: found.values for found in measured}
-    prior = -np.log(np.arange(len(items)) + 2.0)
-    table = np.array([scores.get(item.id, (np.nan,) * len(SCORES)) for item in items], dtype=float)
-    lifted = transfer.stack(prior, table, transfer.default_weight(target))
-    order = [items[i] for i in np.argsort(-lifted, kind="stable")]
-    ranked = tuple(replace(item, rank=place) for place, item in enumerate(order, start=1))
+    items = [_told(item, scores) for item in answer.recommendations]
+    places = [place for place, item in enumerate(items) if item.id in scores]
+    values = _standing(places, np.array([scores[items[i].id] for i in places]), target)
+    best_first = [places[i] for i in np.argsort(-values, kind="stable")]
+    order = {place: items[other] for place, other in zip(places, best_first, strict=True)}
+    ranked = tuple(replace(order.get(place, item), rank=place + 1) for place, item in enumerate(items))
     first = ranked[0]
     said = f" Measured on your data: a probe reaches {scores[first.id][0]:.3g}." if first.id in scores else ""
     sentence = answer.sentence if first.id == items[0].id else f"On your data, {first.id} leads."
     return replace(answer, recommendations=ranked, sentence=sentence + said)
+
+
+def _standing(places: list[int], table: transfer.Array, target: Context) -> transfer.Array:
+    """What the probe reached, and what the prior is worth beside it: the less the strategy resembles a probe, and the
+    fewer the samples, the more. H-score and LogME, which have no scale of their own, lift the prior by rank."""
+    prior: transfer.Array = -np.log(np.array(places) + 2.0)
+    weight = transfer.default_weight(target)
+    if len(places) < 2 or weight == 0.0:
+        return prior
+    reached = table[:, 0]
+    error = np.sqrt((reached * (1.0 - reached)).mean() / min(target.n_train or SAMPLES, SAMPLES))
+    lifted = transfer.stack(prior, table[:, 1:], weight)
+    standing: transfer.Array = reached + error / weight * (lifted - lifted.mean()) / lifted.std()
+    return standing
+
+
+def _told(item: Recommendation, scores: Mapping[str, tuple[float, float, float]]) -> Recommendation:
+    if item.id not in scores:
+        return item
+    reached = scores[item.id][0]
+    return replace(
+        item, measured=reached, pushes=(f"a probe on your data reaches {reached:.3g}", *item.pushes)
+    )

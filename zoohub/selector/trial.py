@@ -262,17 +262,27 @@ def _better_half(alive: list[Trial], samples: int) -> list[Trial]:
 
 def _ordered(answer: Answer, trials: Sequence[Trial], samples: int) -> Answer:
     """Tried models first, by what they are expected to reach on all data; the others keep their order."""
-    reached = {trial.id: trial.expected(samples) for trial in trials if trial.runs}
-    if not reached:
+    ran = [trial for trial in trials if trial.runs]
+    if not ran:
         return answer
     items = {item.id: item for item in answer.recommendations}
-    tried = [items[name] for name in reached]
-    rest = [item for item in answer.recommendations if item.id not in reached]
+    tried = [_told(items[trial.id], trial) for trial in ran]
+    rest = [item for item in answer.recommendations if item.id not in {trial.id for trial in ran}]
     ranked = tuple(replace(item, rank=place) for place, item in enumerate([*tried, *rest], start=1))
-    best = next(trial for trial in trials if trial.id == ranked[0].id)
-    last = best.runs[-1]
+    best, last = ran[0], ran[0].runs[-1]
     sentence = (
-        f"On your data {best.id} leads: {best.strategy} on {last.samples} examples reaches {abs(last.value):.3g}"
-        + (f", {reached[best.id]:.3g} expected on all {samples}." if last.samples < samples else ".")
+        f"Of {len(ran)} tried on your data {best.id} leads: {best.strategy} on {last.samples} examples reaches "
+        f"{abs(last.value):.3g}"
+        + (f", {best.expected(samples):.3g} expected on all {samples}." if last.samples < samples else ".")
     )
-    return replace(answer, recommendations=ranked, sentence=sentence)
+    cold = answer.recommendations[0]
+    notes = answer.notes
+    if cold.id not in {trial.id for trial in ran}:
+        notes = (*notes, f"{cold.id}, first by published results, was not tried: zoo pull {cold.id}")
+    return replace(answer, recommendations=ranked, sentence=sentence, notes=notes)
+
+
+def _told(item: Recommendation, trial: Trial) -> Recommendation:
+    last = trial.runs[-1]
+    reached = f"{trial.strategy} on {last.samples} of your examples reaches {abs(last.value):.3g}"
+    return replace(item, measured=abs(last.value), pushes=(reached, *item.pushes))
