@@ -113,13 +113,12 @@ _LICENSE = _PLAIN.index("license")
 
 def _entries(items: Iterable[Any], name: str, id: str) -> list[dict[str, Any]]:
     attribute, kind = _NESTED[name]
-    if not all(isinstance(getattr(item, attribute), kind) for item in items):
-        raise InvalidRecord(id, f"an entry of {name} has no {attribute}")
-    return [_stated(item) for item in items]
-
-
-def _stated(item: Any) -> dict[str, Any]:
-    return {slot: value for slot in item.__slots__ if (value := getattr(item, slot)) is not None}
+    entries = []
+    for item in items:
+        if not isinstance(getattr(item, attribute), kind):
+            raise InvalidRecord(id, f"an entry of {name} has no {attribute}")
+        entries.append({slot: value for slot in item.__slots__ if (value := getattr(item, slot)) is not None})
+    return entries
 
 
 def pack(record: ModelRecord) -> bytes:
