@@ -159,6 +159,25 @@ def test_pictures_are_learned_by_recomputing_as_without(make: Any, tmp_path: Pat
         assert np.allclose(value, again[name], atol=1e-5), name  # batch norms count no batch twice
 
 
+def test_a_single_picture_left_over_by_the_batches_does_not_stop_training(
+    tmp_path: Path, pictures: Path
+) -> None:
+    from zoohub.adapters.data import read
+
+    rows = read(pictures, "image-classification")
+    base = load(tiny.timm_resnet(tmp_path / "base"))
+    base.finetune(
+        rows.pick(range(0, 24, 5)),
+        eval=rows,
+        strategy="full",
+        epochs=1,
+        batch_size=2,
+        register=False,
+        output=tmp_path / "t",
+    )  # five pictures by two, in maps of a single pixel
+    assert (tmp_path / "t" / "model.safetensors").is_file()
+
+
 def test_one_seed_one_result(tmp_path: Path, pictures: Path) -> None:
     base = load(tiny.vit(tmp_path))
     one, two = (

@@ -41,6 +41,9 @@ def test_predict_names_the_bad_and_answers_the_rest(tmp_path: Path) -> None:
     assert "no image" in bad["error"]
     strict = zoo("predict", tmp_path / "m", tmp_path / "pictures", "--strict", code=2)
     assert "b.png" in strict.stderr
+    (tmp_path / "empty").mkdir()
+    nothing = zoo("predict", tmp_path / "m", tmp_path / "empty", code=2)
+    assert "holds no pictures" in nothing.stderr
 
 
 def test_finetune_then_evaluate_then_search(tmp_path: Path) -> None:

@@ -148,7 +148,8 @@ def infer_task(bundle: Bundle) -> str:
         return possible[0]
     if possible:
         raise UsageError(
-            f"{bundle.record.id} can serve {' or '.join(possible)}.", f"Say which, e.g. task={possible[0]!r}."
+            f"{bundle.record.id} can serve {' or '.join(possible)}.",
+            f"Say which: task={possible[0]!r} (--task {possible[0]}).",
         )
     raise UnsupportedModel(
         f"{bundle.record.id} does not say which task it is for.",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from zoohub.adapters import tables
-from zoohub.errors import DataError
+from zoohub.errors import DataError, did_you_mean, suggest
 
 Bad = Literal["raise", "skip"]
 
@@ -201,10 +201,7 @@ def read(data: Any, task: str, *, columns: Mapping[str, str] | None = None, bad:
     rows, problems = _rows(table, chosen, wanted)
     problems = [*table.problems, *problems]
     if problems and bad == "raise":
-        raise DataError(
-            f"{table.name}: {len(problems)} of {len(rows) + len(problems)} cannot be used: {some(problems)}.",
-            "Mend or remove them, or leave them out with bad='skip' (on the command line: --bad skip).",
-        )
+        raise unusable(table.name, problems, len(rows) + len(problems))
     if not rows:
         raise DataError(
             f"{table.name} holds no usable example for {task}.", "Check the path and the columns."
@@ -219,6 +216,15 @@ def has_pairs(table: tables.Table, columns: Mapping[str, str] | None) -> bool:
     lowered = {name.lower() for name in table.columns}
     pair = next(column for column in CONVENTIONS["feature-extraction"] if column.role == "text_pair")
     return "text_pair" in (columns or {}) or not lowered.isdisjoint(pair.names)
+
+
+def unusable(name: str, problems: Sequence[str], total: int) -> DataError:
+    """The error for data of which a part, each with its reason, cannot be used."""
+    reasons = some([problem.rstrip(".") for problem in problems])
+    return DataError(
+        f"{name}: {len(problems)} of {total} cannot be used: {reasons}.",
+        "Mend or remove them, or leave them out with bad='skip' (on the command line: --bad skip).",
+    )
 
 
 def some(items: Sequence[str], limit: int = 5) -> str:
@@ -242,7 +248,8 @@ def _match(
     if unknown := sorted(set(named) - set(roles)):
         raise DataError(f"{task} has no role {unknown[0]!r}.", f"Its roles: {', '.join(roles)}.")
     if absent := [name for name in named.values() if name not in there]:
-        raise DataError(f"There is no column {absent[0]!r}.", f"Found: {', '.join(there) or 'none'}.")
+        near = did_you_mean(suggest(absent[0], there))
+        raise DataError(f"There is no column {absent[0]!r}.{near}", f"Found: {', '.join(there) or 'none'}.")
     chosen = dict(named)
     lowered = {name.lower(): name for name in reversed(there)}
     for column in wanted:

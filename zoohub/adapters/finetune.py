@@ -330,10 +330,7 @@ def _table(job: Job, model: Model, examples: data.Examples) -> tuple[Any, Any, l
 
     x, failed = probe.features(model, examples, progress=job.settings.progress)
     if failed and job.settings.bad == "raise":
-        raise DataError(
-            f"{len(failed)} of {len(examples)} inputs cannot be read: {data.some(failed)}.",
-            "Mend or remove them, or leave them out with bad='skip' (on the command line: --bad skip).",
-        )
+        raise data.unusable(examples.name, failed, len(examples))
     place = {label: i for i, label in enumerate(job.labels)}
     if several_labels(job.train, job.held):
         y = np.zeros((len(examples), len(place)), np.int64)

@@ -178,23 +178,25 @@ def _file(path: Path) -> Table:
         raise
     except KeyError as error:
         raise DataError(f"{path} cannot be read: it lacks {error}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} cannot be read: it is not in UTF-8.",
+            f"Save it as UTF-8, for Chinese e.g. by: iconv -f GB18030 -t UTF-8 {path.name} > utf8-{path.name}",
+        ) from error
     except (ValueError, OSError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {str(error)[:200]}.") from error
-    return _from_rows(rows, path.stem) if rows else Table(path.stem, _header(path), [])
-
-
-def _header(path: Path) -> list[str]:
-    if path.suffix.lower() not in {".csv", ".tsv"}:
-        return []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return next(csv.reader(file), [])
+    if not rows:
+        raise DataError(f"{path} holds no rows.", "Check the path.")
+    return _from_rows(rows, path.stem)
 
 
 def _csv(path: Path) -> list[dict[str, Any]]:
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    """Columns are parted by commas, or what the header has instead: some spreadsheets write semicolons or tabs."""
     csv.field_size_limit(2**31 - 1)
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter=delimiter))
+        header = file.readline()
+        file.seek(0)
+        rows = list(csv.DictReader(file, delimiter=max(",;\t", key=header.count)))
     return [{key: value for key, value in row.items() if key is not None} for row in rows]
 
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from zoohub.adapters import hf
 from zoohub.adapters.base import Model
-from zoohub.adapters.data import Examples, some
+from zoohub.adapters.data import Examples, unusable
 from zoohub.adapters.engine import has_convolutions
 from zoohub.adapters.inference import free_memory, is_out_of_memory
 from zoohub.adapters.metrics import measure
 from zoohub.adapters.recompute import recompute
 from zoohub.adapters.results import Failed
 from zoohub.adapters.seeing import LearnsThings
-from zoohub.errors import DataError, UsageError
+from zoohub.errors import UsageError
 from zoohub.registry import is_loss
 from zoohub.tasks import modality
 
@@ -122,10 +122,7 @@ def _rows(model: Model, job: Job) -> Any:
         found = list(pool.map(trouble, examples.inputs))
     if bad := [text for text in found if text]:
         if job.settings.bad == "raise":
-            raise DataError(
-                f"{len(bad)} of {len(found)} inputs cannot be read: {some(bad)}.",
-                "Mend or remove them, or leave them out with bad='skip' (on the command line: --bad skip).",
-            )
+            raise unusable(examples.name, bad, len(found))
         examples = examples.pick(i for i, text in enumerate(found) if not text)
     return _Made(model, examples)
 
@@ -260,6 +257,8 @@ def _arguments(job: Job, size: int, epochs: float, rate: float, count: int, meas
         warmup_steps=round(0.06 * steps),
         lr_scheduler_type="cosine",
         per_device_train_batch_size=size,
+        # a single picture left over may be too little for batch norms; another one is left over in the next epoch
+        dataloader_drop_last=count % size == 1 < size and has_convolutions(job.base.module),
         gradient_accumulation_steps=options.accumulate,
         bf16=options.precision == "bf16" or (options.precision == "auto" and on_gpu),
         fp16=options.precision == "fp16",

@@ -65,35 +65,48 @@ def _inputs(given: tuple[str, ...], task: str) -> Iterator[Any]:
         if text == "-":
             yield from sys.stdin.read().splitlines()
         elif path.is_dir():
-            yield from (str(file) for file in sorted(path.rglob("*")) if _is_input(file, media))
+            yield from _files(path, known.id if known else task, media)
         elif path.suffix == ".jsonl" and path.is_file():
             yield from _lines(path)
         elif path.suffix == ".txt" and path.is_file() and not media:
-            yield from path.read_text(encoding="utf-8").splitlines()
+            yield from (line for _, line in _text_lines(path))
         else:
             yield _one(text)
 
 
-def _is_input(file: Path, media: bool) -> bool:
+def _files(folder: Path, task: str, media: bool) -> list[str]:
     from zoohub.adapters.images import SUFFIXES
     from zoohub.adapters.tables import SOUNDS
 
-    return file.is_file() and media and file.suffix.lower() in SUFFIXES | SOUNDS
+    if not media:
+        raise DataError(f"{folder} is a folder; {task} takes texts.", "Give texts, or a .txt or .jsonl file.")
+    there = sorted(file for file in folder.rglob("*") if file.is_file())
+    if found := [str(file) for file in there if file.suffix.lower() in SUFFIXES | SOUNDS]:
+        return found
+    raise DataError(f"{folder} holds no pictures and no sounds.", "Check the path.")
+
+
+def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a text file with their numbers."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            yield from enumerate((line.rstrip("\r\n") for line in file), 1)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not in UTF-8.", "Save it as UTF-8.") from error
 
 
 def _lines(path: Path) -> Iterator[Any]:
     import json
 
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                value = json.loads(line)
-            except ValueError as error:
-                raise DataError(f"{path}, line {number}: no JSON.") from error
-            alone = isinstance(value, dict) and len(value) == 1
-            yield next(iter(value.values())) if alone else value
+    for number, line in _text_lines(path):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{path}, line {number}: no JSON.") from error
+        alone = isinstance(value, dict) and len(value) == 1
+        yield next(iter(value.values())) if alone else value
 
 
 def _one(text: str) -> Any:
@@ -113,7 +126,7 @@ def _one(text: str) -> Any:
 @click.argument("inputs", nargs=-1, required=True)
 @_loading
 @_OPTION
-@click.option("--batch-size", type=int, help="Inputs a batch (default: chosen).")
+@click.option("--batch-size", type=click.IntRange(1), help="Inputs a batch (default: chosen).")
 @click.option("--strict", is_flag=True, help="Stop at the first input that cannot be read.")
 @format_option("table", "json", "jsonl", "csv")
 def predict(
@@ -242,11 +255,15 @@ def _show(measured: Any, format: str) -> None:
 @click.option("--eval", "held", help="Data to measure on, or the share to set aside, e.g. 0.2.")
 @click.option("--epochs", type=float, help="Passes over the data (default: by its size).")
 @click.option("--learning-rate", type=float, help="Default: by strategy and task.")
-@click.option("--batch-size", type=int, help="Examples a batch (default: chosen).")
+@click.option("--batch-size", type=click.IntRange(1), help="Examples a batch (default: chosen).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
 @click.option("--balance", is_flag=True, help="Let rare classes weigh as much as frequent ones.")
 @click.option(
-    "--accumulate", type=int, default=1, show_default=True, help="Batches whose gradients make one step."
+    "--accumulate",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Batches whose gradients make one step.",
 )
 @click.option("--checkpointing", is_flag=True, help="Less memory for more time: recompute what lies between.")
 @click.option("--no-register", is_flag=True, help="Keep the new model and its figures out of the registry.")

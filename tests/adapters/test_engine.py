@@ -1,0 +1,32 @@
+"""The faster copy of convolutional modules: equal to the module, or not taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+import tiny  # noqa: E402
+
+from zoohub.adapters import load  # noqa: E402
+from zoohub.adapters.engine import compiled  # noqa: E402
+
+pytestmark = pytest.mark.models
+
+
+def test_the_copy_answers_as_the_module(tmp_path: Path) -> None:
+    model = load(tiny.timm_resnet(tmp_path))
+    pictures = torch.rand(4, 3, 32, 32)
+    with torch.inference_mode():
+        fast = compiled(model.logits, model.module, pictures[:2])
+        assert fast is not model.logits
+        for count in (1, 2, 4):
+            assert torch.allclose(fast(pictures[:count]), model.logits(pictures[:count]), atol=1e-4)
+
+
+def test_a_module_that_does_not_repeat_itself_goes_on_as_it_is(tmp_path: Path) -> None:
+    model = load(tiny.timm_resnet(tmp_path))
+    with torch.inference_mode():
+        noisy = compiled(lambda x: model.logits(x) + torch.rand(3), model.module, torch.rand(2, 3, 32, 32))
+    assert noisy is None
