@@ -48,11 +48,13 @@ def read(text: str) -> Text | None:
     groups = _groups(text)
     parts: list[Node] = []
     plain: list[str] = []
-    for group in groups:
+    # What is longest is rarest, and where nothing has it the rest need not be looked at.
+    for group in sorted(groups, key=_longest, reverse=True):
         wanted: list[Node] = [_item(item) for item in group if not item.negative]
         if wanted:
             parts.append(wanted[0] if len(wanted) == 1 else Any(tuple(wanted)))
         parts.extend(Not(_item(item)) for item in group if item.negative)
+    for group in groups:
         if len(group) == 1 and not group[0].negative:
             plain.extend(group[0].words)
     if not parts:
@@ -61,6 +63,11 @@ def read(text: str) -> Text | None:
     if all(len(group) == 1 and not group[0].negative and not group[0].exact for group in groups):
         plan = _with_tasks(plain, plan)
     return Text(plan, tuple(plain))
+
+
+def _longest(group: list[_Item]) -> int:
+    """The length of the longest word of the shortest alternative; 0 where it is unwanted."""
+    return min(max(map(len, item.words)) if not item.negative else 0 for item in group)
 
 
 def _groups(text: str) -> list[list[_Item]]:

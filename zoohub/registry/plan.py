@@ -195,13 +195,12 @@ class All(_Several):
         return (token for part in self.parts for token in part.required())
 
     def _combined(self, segment: Segment) -> Pair:
-        sure = maybe = bitmap.FULL
+        found = (bitmap.FULL, bitmap.FULL)
         for part in self.parts:
-            its_sure, its_maybe = part.sets(segment)
-            sure, maybe = sure & its_sure, maybe & its_maybe
-            if not maybe:
+            found = _both(found, part.sets(segment))
+            if not found[1]:
                 return bitmap.NONE, bitmap.NONE
-        return sure, maybe
+        return found
 
     def holds(self, segment: Segment, offset: int, candidate: Candidate) -> bool:
         return all(part.holds(segment, offset, candidate) for part in self.parts)
@@ -211,11 +210,10 @@ class Any(_Several):
     """At least one part."""
 
     def _combined(self, segment: Segment) -> Pair:
-        sure = maybe = bitmap.NONE
+        found = (bitmap.NONE, bitmap.NONE)
         for part in self.parts:
-            its_sure, its_maybe = part.sets(segment)
-            sure, maybe = sure | its_sure, maybe | its_maybe
-        return sure, maybe
+            found = _either(found, part.sets(segment))
+        return found
 
     def holds(self, segment: Segment, offset: int, candidate: Candidate) -> bool:
         return any(part.holds(segment, offset, candidate) for part in self.parts)
@@ -229,7 +227,8 @@ class Not(Node):
 
     def sets(self, segment: Segment) -> Pair:
         sure, maybe = self.part.sets(segment)
-        return bitmap.FULL - maybe, bitmap.FULL - sure
+        surely_not = bitmap.FULL - maybe
+        return surely_not, surely_not if sure is maybe else bitmap.FULL - sure
 
     def holds(self, segment: Segment, offset: int, candidate: Candidate) -> bool:
         return not self.part.holds(segment, offset, candidate)
@@ -239,3 +238,22 @@ class Not(Node):
 
     def ranges(self) -> Iterable[tuple[str, str]]:
         return self.part.ranges()
+
+
+# Where there is no doubt, both sets of a pair are one object, and one operation does for both.
+
+
+def _both(one: Pair, other: Pair) -> Pair:
+    if one[1] is bitmap.FULL:
+        return other
+    maybe = one[1] & other[1]
+    return (maybe if one[0] is one[1] and other[0] is other[1] else one[0] & other[0]), maybe
+
+
+def _either(one: Pair, other: Pair) -> Pair:
+    if one[1] is bitmap.NONE:
+        return other
+    if other[1] is bitmap.NONE:
+        return one
+    maybe = one[1] | other[1]
+    return (maybe if one[0] is one[1] and other[0] is other[1] else one[0] | other[0]), maybe
