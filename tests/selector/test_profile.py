@@ -171,3 +171,25 @@ def test_a_table_that_is_no_table(tmp_path: Path):
     file.write_bytes(b"\xff\xfe\x00binary\x00")
     with pytest.raises(DataError, match="cannot be read"):
         profile(file)
+
+
+def test_labels_that_differ_in_every_row_are_no_classes(tmp_path: Path):
+    file = tmp_path / "pairs.csv"
+    file.write_text("text,target\n" + "".join(f"a house {n},ein Haus {n}\n" for n in range(40)))
+    found = profile(file)
+    assert found.classes == {}
+    assert found.smallest_class is None
+    assert found.warnings == ("nearly every label is another: they are no classes",)
+
+
+def test_few_words_tell_no_language(tmp_path: Path):
+    pytest.importorskip("py3langid")
+    assert language([f"hello {n}" for n in range(40)]) is None
+
+
+def test_labels_that_spell_a_missing_value_are_warned_of(tmp_path: Path):
+    file = tmp_path / "reviews.csv"
+    file.write_text(
+        "text,label\n" + "".join(f"stay {n},{('nan', 'good', 'bad')[n % 3]}\n" for n in range(30))
+    )
+    assert "10 labels are 'nan': are they missing?" in profile(file).warnings

@@ -90,6 +90,12 @@ def test_languages_are_read_from_the_record_else_from_the_name(name, languages, 
     assert speaks(record(name, languages=languages), language) is expected
 
 
+def test_a_region_is_no_other_language(registry):
+    registry.add([record("org/german", languages=("de",)), record("org/french", languages=("fr",))])
+    found = answer("text-classification", 900, language="de-AT", registry=registry)
+    assert [item.id for item in found.recommendations] == ["org/german"]
+
+
 def test_a_topic_keeps_models_that_were_made_for_it(registry):
     assert topic("face recognition") == topic("人脸识别")
     assert topic("情感分析").name == "sentiment"
@@ -228,6 +234,9 @@ def test_hours_of_training_are_told_beside_what_a_probe_takes(registry):
     registry.add([record("org/large", parameters=400_000_000)])
     slow = answer("text-classification", 20_000, classes=2, memory="64GB", registry=registry)
     assert any("--strategy probe" in note for note in slow.notes)
+    registry.add([record("org/speaker", "translation", parameters=3_000_000_000)])
+    ready = answer("translation", 5000, memory="64GB", registry=registry)
+    assert any("--samples 0 for one to use as it is" in note for note in ready.notes)
     quick = answer("text-classification", 40, classes=2, memory="64GB", registry=registry)
     assert not any("--strategy probe" in note for note in quick.notes)
 

@@ -198,6 +198,18 @@ def test_scores_of_one_model_are_told_and_move_nothing():
     assert moved.sentence == f"On your data, {last} leads. Measured on your data: a probe reaches 0.9."
 
 
+def test_what_a_probe_reached_goes_before_scores_without_a_scale():
+    """As measured: features that were trained on few images have the highest H-score and serve a probe badly."""
+    with Registry.open(catalog=False) as registry:
+        registry.add(ModelRecord(f"org/m{n}", task=TASK, parameters=10**n) for n in range(1, 5))
+        found = answer(TASK, 500, classes=10, registry=registry)
+    names = [item.id for item in found.recommendations]
+    values = [(0.562, 8.17, -0.07), (0.682, 8.08, 0.01), (0.536, 7.9, -0.11), (0.686, 7.86, -0.03)]
+    scores = [Measured(name, value) for name, value in zip(names, values, strict=True)]
+    moved = refine._reorder(found, scores, Context("", TASK, n_train=500, strategy="probe"))
+    assert [item.id for item in moved.recommendations] == [names[1], names[3], names[0], names[2]]
+
+
 def test_scores_move_nothing_where_full_training_of_images_is_planned():
     task = "image-classification"
     with Registry.open(catalog=False) as registry:

@@ -3,6 +3,7 @@ registry alone."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -124,7 +125,7 @@ def answer(
         classes,
         strategy,
         license,
-        language,
+        language and re.split("[-_]", language)[0],  # models state languages, hardly ever regions
         footprint.parse_memory(memory) if memory is not None else None,
         machine().training_memory,
         precision,

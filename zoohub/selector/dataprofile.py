@@ -32,6 +32,10 @@ IDENTIFIED = 200  # texts whose language is identified
 NOISY = 0.1  # estimated share of wrong labels from which it is warned
 OPENED = 500  # images and sounds that are opened to learn their sizes
 JUDGED = 1000  # images and sounds whose labels are judged
+DISTINCT, FEW_CLASSES = (
+    0.5,
+    20,
+)  # share of samples with a label of their own, and labels, from which these are no classes
 SURE = 5.0  # nats by which the language of all texts together leads the next
 NO_LABELS = {"", "nan", "none", "null", "n/a", "na", "inf", "-inf"}  # spellings of a value that is not there
 
@@ -95,6 +99,8 @@ def profile(path: str | Path, columns: Mapping[str, str] | None = None) -> Profi
     train = [item for item in items if item.split == "train"]
     held = [item for item in items if item.split == "eval"]
     classes = Counter(item.label for item in train if item.label is not None)
+    if distinct := len(classes) > max(DISTINCT * len(train), FEW_CLASSES):
+        classes = Counter()
     counts = sorted(classes.values())
     labels_of: dict[str, set[str | None]] = {}
     for item in train:
@@ -116,8 +122,8 @@ def profile(path: str | Path, columns: Mapping[str, str] | None = None) -> Profi
         (min(lengths), median(lengths), max(lengths)) if lengths else None,
         dict(channels),
         language(texts) if texts else None,
-        _noise(kind, train),
-        (),
+        None if distinct else _noise(kind, train),
+        ("nearly every label is another: they are no classes",) if distinct else (),
     )
     return _with_warnings(found)
 
@@ -269,7 +275,7 @@ def _noise(kind: str, train: Sequence[Item]) -> float | None:
 def _with_warnings(found: Profile) -> Profile:
     from dataclasses import replace
 
-    said = []
+    said = [*found.warnings]
     if len(found.classes) == 1:
         said.append("only one class: nothing can be told apart")
     if found.smallest_class is not None and found.smallest_class < 8:

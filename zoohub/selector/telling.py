@@ -110,15 +110,15 @@ def notes(
 
 
 def _slow(first: Recommendation, wanted: Wanted, record: ModelRecord) -> list[str]:
-    """Where training would take hours, what a probe takes instead."""
-    shape = footprint.shape(record, parameters=first.parameters)
-    slow = first.training is not None and first.training.seconds.middle > LONG
-    if shape is None or not slow or first.strategy.name == "probe" or unfit("probe", wanted.task):
+    """Where training would take hours, what is quicker."""
+    if first.training is None or first.training.seconds.middle <= LONG or first.strategy.name == "probe":
         return []
+    told = f"Training takes about {first.training.seconds.middle / 3600:.0f} h here"
+    shape = footprint.shape(record, parameters=first.parameters)
+    if shape is None or unfit("probe", wanted.task):
+        return [f"{told}; --max-params asks for smaller models, --samples 0 for one to use as it is."]
     probe = footprint.estimate(shape, "probe", samples=wanted.samples or 0)
-    hours = first.training.seconds.middle / 3600 if first.training else 0.0
-    minutes = max(probe.seconds.middle / 60, 1)
-    return [f"Training takes about {hours:.0f} h here, a probe about {minutes:.0f} min: --strategy probe"]
+    return [f"{told}, a probe about {max(probe.seconds.middle / 60, 1):.0f} min: --strategy probe"]
 
 
 def pushes(ranking: Ranking, index: int, size: int | None) -> tuple[str, ...]:
