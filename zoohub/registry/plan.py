@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any as Value
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pyroaring import BitMap
 
@@ -40,11 +40,10 @@ class Segment:
     def load(cls, connection: Connection, numbers: Sequence[int], plan: Node) -> list[Segment]:
         """Read what `plan` needs of some segments; those without a model that has all it requires are left out."""
         segments = {number: cls(number) for number in numbers}
-        for token, sets in postings.of_tokens(connection, sorted(set(plan.tokens())), numbers).items():
+        for token, sets in postings.of_tokens(connection, plan.needs.tokens, numbers).items():
             _give(segments, token, sets)
-        required = sorted(set(plan.required()))
-        segments = {number: each for number, each in segments.items() if each._has_all(required)}
-        for bounds in set(plan.ranges()) if segments else ():
+        segments = {number: each for number, each in segments.items() if each._has_all(plan.needs.required)}
+        for bounds in plan.needs.ranges if segments else ():
             _give(segments, bounds, postings.of_range(connection, bounds, segments))
         return list(segments.values())
 
@@ -78,8 +77,21 @@ class Candidate:
         return unpack_dict(self._packed)
 
 
+class Needs(NamedTuple):
+    """What a plan reads of each segment; see the methods of `Node`."""
+
+    tokens: list[str]
+    required: list[str]
+    ranges: list[tuple[str, str]]
+
+
 class Node:
     """A condition on models."""
+
+    @cached_property
+    def needs(self) -> Needs:
+        """All that it and its parts look up."""
+        return Needs(sorted(set(self.tokens())), sorted(set(self.required())), sorted(set(self.ranges())))
 
     def sets(self, segment: Segment) -> Pair:
         """(sure, maybe) within a segment."""
