@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoohub.errors import DatabaseFailed, DatabaseTooNew, MissingDependency, RegistryError
 from zoohub.registry.keptsets import KeptSets
@@ -35,6 +35,7 @@ _MAPPED = 2 << 30  # bytes of the file that are read in place, without a copy
 _LOCK_KEY = 0x7A6F6F  # "zoo": the advisory lock that makes PostgreSQL's writers take turns
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
 
 
 class Connection:
@@ -209,6 +210,16 @@ class Pool:
             self._closed, idle, self._idle = True, self._idle, []
         for connection in idle:
             connection.close()
+
+
+def chunks(items: Sequence[T], size: int = 500) -> Iterable[Sequence[T]]:
+    """Consecutive parts of at most `size`: as many parameters as one IN (...) is given."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def marks(items: Collection[object]) -> str:
+    """The parameter marks of an IN (...)."""
+    return ", ".join("?" * len(items))
 
 
 def is_sqlite(url: str) -> bool:

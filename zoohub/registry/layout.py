@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pyroaring import BitMap
 
 from zoohub.registry import bitmap
-from zoohub.registry.database import Connection
+from zoohub.registry.database import Connection, chunks, marks
 from zoohub.registry.encoding import LIKES_RANGE, unpack_dict
-from zoohub.registry.index import GAP, chunks, licenses, marks, set_meta
+from zoohub.registry.index import licenses, set_meta
+from zoohub.registry.ranks import GAP
 from zoohub.registry.tokens import VERSION, Maker, index_units
 
 if TYPE_CHECKING:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zoohub.registry.database import Connection
+from zoohub.registry.database import Connection, chunks, marks
 from zoohub.registry.encoding import hash_of, key_in, key_of
-from zoohub.registry.index import chunks, marks
 
 
 def docs(connection: Connection, ids: Sequence[str]) -> dict[str, bytes]:

@@ -15,8 +15,7 @@ from typing import NamedTuple
 from pyroaring import BitMap
 
 from zoohub.registry import bitmap, postings
-from zoohub.registry.database import Connection
-from zoohub.registry.index import marks
+from zoohub.registry.database import Connection, marks
 from zoohub.registry.plan import LAST, Node
 from zoohub.registry.slots import at, batches, candidates, segments
 from zoohub.registry.tokens import count_token, least_in, likes_token, params_bucket

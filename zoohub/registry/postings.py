@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from zoohub.registry import bitmap
-from zoohub.registry.database import Connection
-from zoohub.registry.index import marks
+from zoohub.registry.database import Connection, marks
 from zoohub.registry.keptsets import Sets
 
 

@@ -17,12 +17,12 @@ from pyroaring import BitMap
 
 from zoohub.errors import InvalidQuery
 from zoohub.registry import bitmap
-from zoohub.registry.database import Connection, Pool
+from zoohub.registry.database import Connection, Pool, chunks, marks
 from zoohub.registry.encoding import LIKES_RANGE, key_in
-from zoohub.registry.index import chunks, first_below, marks
 from zoohub.registry.orders import Place, ordered
 from zoohub.registry.plan import LAST, All, Has, Node, Not
 from zoohub.registry.query import FACETS, Query, Search, read
+from zoohub.registry.ranks import first_below
 from zoohub.registry.slots import at, checked, documents, matching, segment_count, segments, take
 from zoohub.registry.tokens import split
 
@@ -105,7 +105,7 @@ def _by_popularity(
 def _least_popular(connection: Connection, plan: Node, after: int | None) -> Iterator[int]:
     """The slots of models that match, the least popular first; those without figures last."""
     end = segment_count(connection) * bitmap.SLOTS
-    first = first_below(connection, LIKES_RANGE)
+    first = first_below(connection, [LIKES_RANGE])[LIKES_RANGE]
     unknown = end if first is None else first
     spans = [(0, unknown), (unknown, end)]
     if after is not None:

@@ -7,8 +7,7 @@ from itertools import islice
 from typing import TypeVar
 
 from zoohub.registry import bitmap
-from zoohub.registry.database import Connection, Row
-from zoohub.registry.index import chunks, marks
+from zoohub.registry.database import Connection, Row, chunks, marks
 from zoohub.registry.plan import Candidate, Node, Segment
 
 T = TypeVar("T")

@@ -17,10 +17,10 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from zoohub.errors import InvalidRecord
-from zoohub.registry import encoding, index, layout, unfinished
-from zoohub.registry.database import Connection
+from zoohub.registry import encoding, index, layout, ranks, unfinished
+from zoohub.registry.database import Connection, chunks, marks
 from zoohub.registry.encoding import hash_of, key_in, key_of
-from zoohub.registry.index import Stored, chunks, get_meta, marks, set_meta
+from zoohub.registry.index import Stored, get_meta, set_meta
 from zoohub.registry.layout import Progress
 from zoohub.registry.license_facts import LicenseRow, license_row
 from zoohub.registry.records import UNKNOWN, ModelRecord
@@ -169,7 +169,7 @@ def _index(
     if not anew and not _is_stale(connection) and _is_small(connection, len(before)):
         try:
             index.apply(connection, before)
-        except index.Crowded:
+        except ranks.Crowded:
             layout.renew(connection, progress)
     else:
         layout.renew(connection, progress, helpers)
@@ -393,7 +393,7 @@ def delete(connection: Connection, ids: Sequence[str]) -> int:
                 if key_in(doc) == key_of(id):
                     before[pk] = Stored(bytes(doc), license)
                     edges += [(base, pk) for base in _edges(encoding.unpack(doc))]
-        slots = index.slots_of(connection, before)
+        slots = ranks.slots_of(connection, before)
         connection.many("DELETE FROM lineage WHERE base = ? AND model = ?", edges)
         connection.many("DELETE FROM models WHERE pk = ?", [(pk,) for pk in before])
         index.apply(connection, before, slots)
