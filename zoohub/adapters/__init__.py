@@ -1,10 +1,27 @@
 """PUT IT TO WORK: load a model, predict, embed, evaluate, fine-tune, save.
 
-This door exports what the floors above may use.
+This door exports what the floors above may use; what is behind it is imported when it is asked for, since who only
+reads the table of adapters needs no model.
 """
 
-from zoohub.adapters.base import Model
-from zoohub.adapters.loading import load
-from zoohub.adapters.table import Adapter, adapters
+from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoohub.adapters.base import Model as Model
+    from zoohub.adapters.loading import load as load
+    from zoohub.adapters.table import Adapter as Adapter
+    from zoohub.adapters.table import adapters as adapters
+
+_DOORS = {"Adapter": "table", "Model": "base", "adapters": "table", "load": "loading"}
 __all__ = ["Adapter", "Model", "adapters", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _DOORS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"zoohub.adapters.{_DOORS[name]}"), name)
+    globals()[name] = value
+    return value
