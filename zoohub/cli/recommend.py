@@ -14,6 +14,7 @@ from zoohub.cli.output import human_bytes, human_count, human_time, table
 from zoohub.cli.pairs import pairs
 
 if TYPE_CHECKING:
+    from zoohub.registry import ModelRecord, Registry
     from zoohub.selector import Answer, Recommendation
 
 _COLUMNS = (
@@ -114,6 +115,7 @@ def recommend(
     # matrices of a few hundred rows: threads that wait for one another cost more than they bring
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from zoohub.errors import UsageError
+    from zoohub.registry import Registry
     from zoohub.selector import answer
 
     if attempts and data is None:
@@ -122,20 +124,21 @@ def recommend(
         raise UsageError("--column names a column of your data.", "Name it: --data PATH")
     if attempts is None and _was_named("budget"):
         raise UsageError("--budget is the time that --try may take.", "Add --try K, or leave --budget out.")
-    if data is None:
-        found = answer(task, samples, **options)
-    else:
-        roles = pairs(columns)
-        samples = _from_data(data, roles, samples, options)
-        found = _with_data(task, data, roles, samples, attempts, budget, options)
-    judged = _verdicts(found)
-    if format == "json":
-        click.echo(json.dumps(_plain(found, judged), ensure_ascii=False, indent=2, default=str))
-    elif format == "id":
-        click.echo("\n".join(item.id for item in found.recommendations))
-    else:
-        _print(found, judged, markdown=format == "markdown")
-        _go_on(found, data, columns)
+    with Registry.open() as registry:
+        if data is None:
+            found = answer(task, samples, **options, registry=registry)
+        else:
+            roles = pairs(columns)
+            samples = _from_data(data, roles, samples, options)
+            found = _with_data(registry, task, data, roles, samples, attempts, budget, options)
+        judged = _verdicts(registry, found)
+        if format == "json":
+            click.echo(json.dumps(_plain(found, judged), ensure_ascii=False, indent=2, default=str))
+        elif format == "id":
+            click.echo("\n".join(item.id for item in found.recommendations))
+        else:
+            _print(found, judged, markdown=format == "markdown")
+            _go_on(registry.get(found.recommendations[0].id), found, data, columns)
     if plot is not None:
         from zoohub.selector.plot import draw
 
@@ -148,19 +151,17 @@ def _was_named(option: str) -> bool:
     return source is click.core.ParameterSource.COMMANDLINE
 
 
-def _verdicts(found: Answer) -> dict[str, str]:
+def _verdicts(registry: Registry, found: Answer) -> dict[str, str]:
     """What the policy in force says of each candidate; nothing where no policy is in force."""
     from zoohub import settings
 
     if not settings.policy_file():
         return {}
     from zoohub.cli import policing
-    from zoohub.registry import Registry
 
-    with Registry.open() as registry:
-        judge = policing.verdicts(registry)
-        records = {item.id: registry.find(item.id) for item in found.recommendations}
-        return {id: judge(record) for id, record in records.items() if judge and record}
+    judge = policing.verdicts(registry)
+    records = {item.id: registry.find(item.id) for item in found.recommendations}
+    return {id: judge(record) for id, record in records.items() if judge and record}
 
 
 def _plain(found: Answer, judged: dict[str, str]) -> dict[str, Any]:
@@ -187,14 +188,13 @@ def _from_data(data: Path, roles: dict[str, str], samples: int | None, options: 
 
 
 def _with_data(
-    task: str, data: Path, roles: dict[str, str], samples: int, attempts: int | None, budget: str,
+    registry: Registry, task: str, data: Path, roles: dict[str, str], samples: int, attempts: int | None, budget: str,
     options: dict[str, Any],
 ) -> Answer:  # fmt: skip
     """The answer, then the models on this machine scored on the data, then the best of them trained on it."""
     from dataclasses import replace
 
     from zoohub import tasks
-    from zoohub.registry import Registry
     from zoohub.selector import answer
     from zoohub.selector.board import Context
     from zoohub.selector.refine import on_this_machine, refine, user_data
@@ -209,16 +209,15 @@ def _with_data(
             click.echo(text, err=True)
         told.add(text)
 
-    with Registry.open() as registry:
-        here = on_this_machine(registry)
-        asked = {**options, "limit": max(limit, WIDE)}
-        found = answer(task, samples, **asked, here=here, registry=registry)
-        plan = found.recommendations[0].strategy.name
-        target = Context("", known, None, samples, options["classes"], options["language"], strategy=plan)
-        given = user_data(data, known, roles)
-        found, _ = refine(found, given, target, registry, say=say)
-        if attempts:
-            found, _ = attempt(found, given, known, registry, count=attempts, budget=seconds, say=say)
+    here = on_this_machine(registry)
+    asked = {**options, "limit": max(limit, WIDE)}
+    found = answer(task, samples, **asked, here=here, registry=registry)
+    plan = found.recommendations[0].strategy.name
+    target = Context("", known, None, samples, options["classes"], options["language"], strategy=plan)
+    given = user_data(data, known, roles)
+    found, _ = refine(found, given, target, registry, say=say)
+    if attempts:
+        found, _ = attempt(found, given, known, registry, count=attempts, budget=seconds, say=say)
     shown = tuple(i for i in found.recommendations if i.rank <= limit or i.measured is not None)
     return replace(found, recommendations=shown)
 
@@ -262,15 +261,12 @@ def _license(item: Recommendation) -> str:
     return f"{item.license}, commercial use {said} (conditions: zoo license show {item.license})"
 
 
-def _go_on(found: Answer, data: Path | None, columns: tuple[str, ...]) -> None:
-    """The commands that put the first model to work."""
-    from zoohub.registry import Registry
+def _go_on(record: ModelRecord, found: Answer, data: Path | None, columns: tuple[str, ...]) -> None:
+    """The commands that put the first model, whose `record` that is, to work."""
     from zoohub.selector.purpose import foreign
     from zoohub.weights import local
 
     first = found.recommendations[0]
-    with Registry.open() as registry:
-        record = registry.get(first.id)
     pull = "" if record.source == "folder" or local(record) else f"\n  zoo pull {first.id}"
     if foreign(record, (found.task,)):
         click.echo(f"\nGo on with:\n  zoo show {first.id}")
