@@ -149,10 +149,11 @@ def attempt(
     for size in parts(len(train), len(train.labels)):
         for trial in list(alive):
             left = ends - time.monotonic()
-            if left <= 0 or trial.cost(size) > left:
-                say(
-                    f"{trial.id}: {size} examples would take {trial.cost(size):.0f} s, {max(left, 0):.0f} s are left"
-                )
+            if left <= 0:
+                say(f"{trial.id}: no time was left for {size} examples")
+                continue
+            if trial.cost(size) > left:
+                say(f"{trial.id}: {size} examples would take {trial.cost(size):.0f} s, {left:.0f} s are left")
                 continue
             _step(trial, train, held, size, data.id, task, registry, say)
         alive = [trial for trial in alive if not trial.failed and trial.runs]
