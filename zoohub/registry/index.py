@@ -5,16 +5,16 @@ When much has changed at once, `layout` makes the whole index anew. Both run ins
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from pyroaring import BitMap
 
-from zoohub.registry import bitmap
+from zoohub.registry import bitmap, bundles
 from zoohub.registry.database import Connection, chunks, marks
 from zoohub.registry.encoding import popularity, unpack_dict
 from zoohub.registry.ranks import Ranks, slots_of
-from zoohub.registry.tokens import index_tokens
+from zoohub.registry.tokens import LAST, index_tokens
 
 
 class Stored(NamedTuple):
@@ -98,12 +98,24 @@ class _Edits:
                     emptied.append((segment, token))
                 elif packed != stored.get(token):
                     changed.append((segment, token, packed))
-            connection.many(
-                "INSERT INTO postings (segment, token, slots) VALUES (?, ?, ?) "
-                "ON CONFLICT (segment, token) DO UPDATE SET slots = excluded.slots",
-                changed,
-            )
+            connection.many(_PUT, changed)
             connection.many("DELETE FROM postings WHERE segment = ? AND token = ?", emptied)
+            _bundle(connection, segment, {token.partition(":")[0] for _, token, *_ in changed + emptied})
+
+
+_PUT = (
+    "INSERT INTO postings (segment, token, slots) VALUES (?, ?, ?) "
+    "ON CONFLICT (segment, token) DO UPDATE SET slots = excluded.slots"
+)
+
+
+def _bundle(connection: Connection, segment: int, kinds: Collection[str]) -> None:
+    """Make the bundles of a segment anew whose values have changed."""
+    for kind in bundles.KINDS:
+        if kind in kinds:
+            sql = "SELECT token, slots FROM postings WHERE segment = ? AND token >= ? AND token < ?"
+            rows = connection.rows(sql, (segment, f"{kind}:", f"{kind}:{LAST}"))
+            connection.run(_PUT, (segment, bundles.token_of(kind), bundles.of_rows(kind, rows)))
 
 
 def _edited(stored: bytes | None, added: set[int], removed: set[int]) -> bytes | None:

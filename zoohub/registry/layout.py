@@ -7,19 +7,20 @@ connection of its own; the caller holds the write lock, so what it reads does no
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyroaring import BitMap
 
-from zoohub.registry import bitmap
+from zoohub.registry import bitmap, bundles
 from zoohub.registry.database import Connection, chunks, marks
 from zoohub.registry.encoding import LIKES_RANGE, unpack_dict
 from zoohub.registry.index import licenses, set_meta
 from zoohub.registry.ranks import GAP
-from zoohub.registry.tokens import VERSION, Maker, index_units
+from zoohub.registry.tokens import LAST, VERSION, Maker, index_units
 
 if TYPE_CHECKING:
     from zoohub.registry.helpers import Helpers
@@ -108,7 +109,17 @@ def _packed(having: Mapping[Maker, Mapping[Any, list[int]]]) -> list[tuple[str, 
             slots = places if len(places) <= _FEW else BitMap(places)
             for token in make(fact):
                 found[token].append(slots)
-    return [(token, _union(found[token])) for token in sorted(found)]
+    rows = [(token, _union(found[token])) for token in sorted(found)]
+    bundled = [
+        (bundles.token_of(kind), bundles.of_rows(kind, _of_kind(rows, kind))) for kind in bundles.KINDS
+    ]
+    return sorted(bundled) + rows
+
+
+def _of_kind(rows: Sequence[tuple[str, bytes]], kind: str) -> Sequence[tuple[str, bytes]]:
+    """The rows of the values of a facet, among all in the order of tokens."""
+    first, last = bisect_left(rows, (f"{kind}:",)), bisect_left(rows, (f"{kind}:{LAST}",))
+    return rows[first:last]
 
 
 _FEW = 64  # slots from which on a set is quicker than their list

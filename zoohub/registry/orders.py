@@ -16,9 +16,9 @@ from pyroaring import BitMap
 
 from zoohub.registry import bitmap, postings
 from zoohub.registry.database import Connection, marks
-from zoohub.registry.plan import LAST, Node
+from zoohub.registry.plan import Node
 from zoohub.registry.slots import at, batches, candidates, segments
-from zoohub.registry.tokens import count_token, least_in, likes_token, params_bucket
+from zoohub.registry.tokens import LAST, count_token, least_in, likes_token, params_bucket
 
 _FEW = 1000  # so many models are read and sorted at once
 

@@ -19,8 +19,8 @@ from zoohub.registry import bitmap, postings
 from zoohub.registry.database import Connection
 from zoohub.registry.encoding import key_in, unpack_dict
 from zoohub.registry.keptsets import Key, Sets
+from zoohub.registry.tokens import LAST
 
-LAST = "\U0010ffff"  # sorts after every character that a token holds
 Pair: TypeAlias = tuple[BitMap, BitMap]  # sure, maybe
 
 

@@ -1,12 +1,13 @@
-"""Reading the stored sets of slots by token, as far as they are not kept in memory."""
+"""Reading the stored sets of slots: by token, as far as they are not kept in memory; by facet."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from zoohub.registry import bitmap
-from zoohub.registry.database import Connection, marks
+from zoohub.registry import bitmap, bundles
+from zoohub.registry.database import Connection, chunks, marks
 from zoohub.registry.keptsets import Sets
+from zoohub.registry.tokens import LAST
 
 
 def of_tokens(connection: Connection, tokens: Sequence[str], segments: Collection[int]) -> dict[str, Sets]:
@@ -39,3 +40,30 @@ def of_range(connection: Connection, bounds: tuple[str, str], segments: Collecti
     sets = {number: bitmap.union(several) for number, several in packed.items()}
     connection.kept.put(bounds, segments, sets)
     return sets
+
+
+def of_facet(
+    connection: Connection, kind: str, segments: Sequence[int]
+) -> Iterator[tuple[int, bytes, Sequence[str]]]:
+    """(segment, packed slots, the values of the facet that have them); a value is there once a segment."""
+    start = f"{kind}:"
+    for part in chunks(segments, 8):
+        bundled = _bundles(connection, kind, part)
+        for number, bundle in bundled.items():
+            for packed, values in bundles.unpack(bundle):
+                yield number, packed, values
+        condition = bundles.unbundled() if bundled else "1 = 1"
+        sql = f"SELECT segment, token, slots FROM postings WHERE segment IN ({marks(part)}) AND token >= ? AND token < ? AND {condition}"  # noqa: S608, E501  # marks
+        for number, token, slots in connection.rows(sql, (*part, start, start + LAST)):
+            yield number, bytes(slots), (token[len(start) :],)
+
+
+def _bundles(connection: Connection, kind: str, segments: Sequence[int]) -> dict[int, bytes]:
+    """Segment -> its bundle; empty where a segment has none, for then its rows say all."""
+    if kind not in bundles.KINDS:
+        return {}
+    sql = f"SELECT segment, slots FROM postings WHERE segment IN ({marks(segments)}) AND token = ?"  # noqa: S608  # marks
+    found = {
+        number: bytes(bundle) for number, bundle in connection.rows(sql, (*segments, bundles.token_of(kind)))
+    }
+    return found if len(found) == len(segments) else {}

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from math import log10
@@ -16,11 +16,11 @@ from typing import Generic, NamedTuple, TypeVar
 from pyroaring import BitMap
 
 from zoohub.errors import InvalidQuery
-from zoohub.registry import bitmap
-from zoohub.registry.database import Connection, Pool, chunks, marks
+from zoohub.registry import bitmap, postings
+from zoohub.registry.database import Connection, Pool
 from zoohub.registry.encoding import LIKES_RANGE, key_in
 from zoohub.registry.orders import Place, ordered
-from zoohub.registry.plan import LAST, All, Has, Node, Not
+from zoohub.registry.plan import All, Has, Node, Not
 from zoohub.registry.query import FACETS, Query, Search, read
 from zoohub.registry.ranks import first_below
 from zoohub.registry.slots import at, checked, documents, matching, segment_count, segments, take
@@ -196,25 +196,16 @@ def facet_counts(connection: Connection, query: Query, name: str) -> Counter[str
     """Value of a facet -> how many of the matching models have it."""
     if name not in FACETS:
         raise InvalidQuery(f"Cannot count by {name!r}.", f"Count by one of: {', '.join(FACETS)}")
-    start = FACETS[name] + ":"
-    counts: dict[str, int] = defaultdict(int)
+    counts: Counter[str] = Counter()
     with connection.snapshot():
         matching = {number: found for number, found in _matching(connection, read(query).plan) if found}
-        # Values often come together: a model of a thousand languages gives a thousand values the same slots.
-        counted: dict[int, dict[bytes, int]] = {number: {} for number in matching}
-        for part in chunks(list(matching), 8):
-            sql = f"SELECT segment, token, slots FROM postings WHERE segment IN ({marks(part)}) AND token >= ? AND token < ?"  # noqa: S608, E501  # marks
-            for number, token, packed in connection.rows(sql, (*part, start, start + LAST)):
-                known = counted[number]
-                slots = bytes(packed)
-                both = known.get(slots)
-                if both is None:
-                    both = known[slots] = bitmap.common(matching[number], slots)
-                if both:
-                    counts[token] += both
-    return Counter(
-        {token[len(start) :]: found for token, found in counts.items() if not token.startswith(f"{start}@")}
-    )
+        for number, packed, values in postings.of_facet(connection, FACETS[name], list(matching)):
+            if both := bitmap.common(matching[number], packed):
+                for value in values:
+                    counts[value] += both
+    for value in [value for value in counts if value.startswith("@")]:  # groups of values, not values
+        del counts[value]
+    return counts
 
 
 def _matching(connection: Connection, plan: Node) -> Iterator[tuple[int, BitMap]]:

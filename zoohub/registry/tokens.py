@@ -33,9 +33,10 @@ from zoohub import tasks
 from zoohub.registry.encoding import epoch, key_of, storable
 from zoohub.registry.records import DEFAULT_SOURCE, UNKNOWN
 
-VERSION = "3"  # a registry indexed by another version is indexed anew when it is next written
+VERSION = "4"  # a registry indexed by another version is indexed anew when it is next written
 
 EVERY = "*"
+LAST = "\U0010ffff"  # sorts after every character that a token holds
 FACETS = (
     "task", "modality", "license", "language", "library", "author", "dataset", "base", "relation", "tag", "source",
     "gated", "gone", "format",
