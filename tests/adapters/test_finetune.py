@@ -178,6 +178,16 @@ def test_a_single_picture_left_over_by_the_batches_does_not_stop_training(
     assert (tmp_path / "t" / "model.safetensors").is_file()
 
 
+def test_batch_norms_with_a_momentum_that_counts_the_other_way_are_mended() -> None:
+    import torch
+
+    from zoohub.adapters.training import _steady_norms
+
+    norms = [torch.nn.BatchNorm2d(3, momentum=momentum) for momentum in (0.997, 0.1, 0.01, None)]
+    _steady_norms(torch.nn.Sequential(*norms))
+    assert [norm.momentum for norm in norms] == [0.1, 0.1, 0.01, None]
+
+
 def test_one_seed_one_result(tmp_path: Path, pictures: Path) -> None:
     base = load(tiny.vit(tmp_path))
     one, two = (

@@ -177,6 +177,7 @@ def train(
     `measured`: the metric of the held-out part after each epoch decides which weights are kept and when to
     stop. Where memory is short it goes on with half the batch.
     """
+    _steady_norms(model.trainer_module())
     if job.settings.checkpointing:
         recompute(model.trainer_module())
     size = size or _batch_size(job)
@@ -211,6 +212,16 @@ def _train(
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     facts = {"epochs": epochs, "learning rate": rate, "batch size": size}
     return [dict(line) for line in trainer.state.log_history], facts
+
+
+def _steady_norms(module: Any) -> None:
+    """Batch norms keep a running mean again. transformers' MobileNets give them TensorFlow's momentum, which counts the
+    other way: 0.997 of what a trained one keeps would be the last batch alone."""
+    import torch
+
+    for part in module.modules():
+        if isinstance(part, torch.nn.modules.batchnorm._BatchNorm) and (part.momentum or 0) > 0.5:
+            part.momentum = 0.1
 
 
 def _epochs(job: Job, count: int, size: int) -> int:
