@@ -81,8 +81,10 @@ def tantivy(folder: Path, real: list[ModelRecord], count: int) -> None:
     for record in hub_records.resampled(real, count):
         facts = {"task": record.task, "license": record.license, "library": record.library, "author": record.author,
                  "language": record.languages[0] if record.languages else None}  # fmt: skip
-        writer.add_document(engine.Document(body=_text(record), id=record.id, downloads=record.downloads or 0,
-                                            **{name: value for name, value in facts.items() if value}))  # fmt: skip
+        document = engine.Document(body=_text(record), id=record.id,
+                                   **{name: value for name, value in facts.items() if value})  # fmt: skip
+        document.add_unsigned("downloads", record.downloads or 0)  # a plain number would be a signed one
+        writer.add_document(document)
     writer.commit()
     writer.wait_merging_threads()
     report(
