@@ -178,14 +178,16 @@ def test_a_single_picture_left_over_by_the_batches_does_not_stop_training(
     assert (tmp_path / "t" / "model.safetensors").is_file()
 
 
-def test_batch_norms_with_a_momentum_that_counts_the_other_way_are_mended() -> None:
+def test_numbers_that_count_the_other_way_are_turned_around() -> None:
     import torch
 
-    from zoohub.adapters.training import _steady_norms
+    from zoohub.adapters.training import _as_meant
 
     norms = [torch.nn.BatchNorm2d(3, momentum=momentum) for momentum in (0.997, 0.1, 0.01, None)]
-    _steady_norms(torch.nn.Sequential(*norms))
+    dropouts = [torch.nn.Dropout(share) for share in (0.999, 0.8, 0.5, 0.0)]
+    _as_meant(torch.nn.Sequential(*norms, *dropouts))
     assert [norm.momentum for norm in norms] == [0.1, 0.1, 0.01, None]
+    assert [dropout.p for dropout in dropouts] == pytest.approx([0.001, 0.2, 0.5, 0.0])
 
 
 def test_one_seed_one_result(tmp_path: Path, pictures: Path) -> None:

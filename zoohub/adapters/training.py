@@ -177,7 +177,7 @@ def train(
     `measured`: the metric of the held-out part after each epoch decides which weights are kept and when to
     stop. Where memory is short it goes on with half the batch.
     """
-    _steady_norms(model.trainer_module())
+    _as_meant(model.trainer_module())
     if job.settings.checkpointing:
         recompute(model.trainer_module())
     size = size or _batch_size(job)
@@ -214,14 +214,19 @@ def _train(
     return [dict(line) for line in trainer.state.log_history], facts
 
 
-def _steady_norms(module: Any) -> None:
-    """Batch norms keep a running mean again. transformers' MobileNets give them TensorFlow's momentum, which counts the
-    other way: 0.997 of what a trained one keeps would be the last batch alone."""
+def _as_meant(module: Any) -> None:
+    """Undo what transformers' MobileNets took over from TensorFlow, where the numbers count the other way.
+
+    Their dropout, 0.8 and 0.999, is the share to keep, and the momentum of their batch norms, 0.997, is what a running
+    mean keeps: trained as they are, most of the features are dropped and the last batch alone is remembered.
+    """
     import torch
 
     for part in module.modules():
         if isinstance(part, torch.nn.modules.batchnorm._BatchNorm) and (part.momentum or 0) > 0.5:
             part.momentum = 0.1
+        if isinstance(part, torch.nn.Dropout) and part.p > 0.7:
+            part.p = 1 - part.p
 
 
 def _epochs(job: Job, count: int, size: int) -> int:
