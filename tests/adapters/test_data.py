@@ -92,3 +92,37 @@ def test_folders_without_pictures_are_refused(make: Any, message: str, tmp_path:
     make(tmp_path / "photos")
     with pytest.raises(DataError, match=message):
         read(tmp_path / "photos", "image-classification")
+
+
+REVIEWS = [{"text": f"very {word} number {i}", "label": word} for i in range(3) for word in ("good", "bad")]
+
+
+def test_every_kind_of_table_reads_alike(tmp_path: Path) -> None:
+    datasets, pandas = pytest.importorskip("datasets"), pytest.importorskip("pandas")
+
+    rows = REVIEWS
+    frame = pandas.DataFrame(rows)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    frame.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
+    frame.to_parquet(tmp_path / "a.parquet")
+    wanted = [(row["text"], row["label"]) for row in rows]
+    for data in (tmp_path / "a.csv", tmp_path / "a.jsonl", tmp_path / "a.parquet", frame, rows):
+        assert list(read(data, "text-classification")) == wanted
+    numbered = datasets.Dataset.from_list([{"text": t, "label": int(label == "good")} for t, label in wanted])
+    numbered = numbered.cast_column("label", datasets.ClassLabel(names=["bad", "good"]))
+    assert list(read(numbered, "text-classification")) == wanted
+
+
+def test_rows_without_a_label_are_refused_or_left_out() -> None:
+    rows = [*REVIEWS[:4], {"text": "no opinion", "label": None}]
+    with pytest.raises(DataError, match="1 of 5 cannot be used: row 5 has no label"):
+        read(rows, "text-classification")
+    kept = read(rows, "text-classification", bad="skip")
+    assert len(kept) == 4
+    assert kept.problems == ("row 5 has no label",)
+
+
+def test_columns_of_a_tsv_are_parted_by_tabs_whatever_the_header_says(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("text, in, words\tlabel\ngood; so good\tx\n")
+    columns = {"text": "text, in, words"}
+    assert list(read(tmp_path / "a.tsv", "text-classification", columns=columns)) == [("good; so good", "x")]

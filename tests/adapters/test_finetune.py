@@ -407,42 +407,6 @@ def test_batches_of_like_length_hold_every_row_once_and_differ_by_epoch() -> Non
 # --- data -----------------------------------------------------------------------------------------
 
 
-def test_every_kind_of_table_reads_alike(tmp_path: Path) -> None:
-    import datasets
-    import pandas
-
-    rows = _reviews(6)
-    frame = pandas.DataFrame(rows)
-    frame.to_csv(tmp_path / "a.csv", index=False)
-    frame.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
-    frame.to_parquet(tmp_path / "a.parquet")
-    wanted = [(row["text"], row["label"]) for row in rows]
-    for data in (tmp_path / "a.csv", tmp_path / "a.jsonl", tmp_path / "a.parquet", frame, rows):
-        assert list(read(data, "text-classification")) == wanted
-    numbered = datasets.Dataset.from_list([{"text": t, "label": int(label == "good")} for t, label in wanted])
-    numbered = numbered.cast_column("label", datasets.ClassLabel(names=["bad", "good"]))
-    assert list(read(numbered, "text-classification")) == wanted
-
-
-def test_a_missing_column_says_found_and_needed(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("words,verdict\ngood,1\n")
-    with pytest.raises(DataError, match=r"needs the column text .* Found: words, verdict"):
-        read(tmp_path / "a.csv", "text-classification")
-    named = {"text": "words", "label": "verdict"}
-    assert list(read(tmp_path / "a.csv", "text-classification", columns=named)) == [("good", "1")]
-    with pytest.raises(DataError, match="no column 'nonsense'"):
-        read(tmp_path / "a.csv", "text-classification", columns={"text": "nonsense"})
-
-
-def test_rows_without_a_label_are_refused_or_left_out() -> None:
-    rows = [*_reviews(4), {"text": "no opinion", "label": None}]
-    with pytest.raises(DataError, match="1 of 5 cannot be used: row 5 has no label"):
-        read(rows, "text-classification")
-    kept = read(rows, "text-classification", bad="skip")
-    assert len(kept) == 4
-    assert kept.problems == ("row 5 has no label",)
-
-
 @pytest.mark.parametrize(
     ("rows", "reason"), [([], "no column|Found: none"), ([{"text": "a", "label": "x"}] * 9, "one class only")]
 )

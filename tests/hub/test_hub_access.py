@@ -327,6 +327,12 @@ def test_made_up_tokens_count_as_one_caller(start: Starter) -> None:
     assert server.ask("GET", "/api/whoami-v2", token=token).status == 200  # somebody who is known
 
 
+def test_a_page_for_everybody_makes_no_token_a_known_one(start: Starter) -> None:
+    server = start(rate=10)
+    statuses = [server.ask("GET", "/openapi.json", token=f"zoo_{n}").status for n in range(14)]
+    assert statuses == [200] * 11 + [429] * 3
+
+
 def test_login_required_hides_everything(start: Starter) -> None:
     server = start(login_required=True)
     api = server.user("ann")

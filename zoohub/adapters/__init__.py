@@ -6,8 +6,9 @@ reads the table of adapters needs no model.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from zoohub.doors import door
 
 if TYPE_CHECKING:
     from zoohub.adapters.base import Model as Model
@@ -19,9 +20,4 @@ _DOORS = {"Adapter": "table", "Model": "base", "adapters": "table", "load": "loa
 __all__ = ["Adapter", "Model", "adapters", "load"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _DOORS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"zoohub.adapters.{_DOORS[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = door(__name__, _DOORS)

@@ -191,12 +191,14 @@ def _file(path: Path) -> Table:
 
 
 def _csv(path: Path) -> list[dict[str, Any]]:
-    """Columns are parted by commas, or what the header has instead: some spreadsheets write semicolons or tabs."""
+    """Columns are parted by tabs in a tsv, else by commas, or what the header has more of: some spreadsheets write
+    semicolons or tabs."""
     csv.field_size_limit(2**31 - 1)
     with path.open(encoding="utf-8-sig", newline="") as file:
         header = file.readline()
         file.seek(0)
-        rows = list(csv.DictReader(file, delimiter=max(",;\t", key=header.count)))
+        usual = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=header.count)
+        rows = list(csv.DictReader(file, delimiter=usual))
     return [{key: value for key, value in row.items() if key is not None} for row in rows]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from zoohub.doors import door
 
 if TYPE_CHECKING:
     from zoohub.audit.auditor import Auditor as Auditor
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
     from zoohub.audit.whole import audit_registry as audit_registry
 
 _HOME = {
-    "AuditReport": ("report", "AuditReport"),
-    "Auditor": ("auditor", "Auditor"),
-    "Finding": ("report", "Finding"),
-    "Policy": ("policy", "Policy"),
-    "audit": ("auditor", "audit"),
-    "audit_registry": ("whole", "audit_registry"),
-    "enforce": ("auditor", "enforce"),
-    "load_policy": ("policy", "load"),
-    "scan_code": ("codescan.scan", "scan"),
-    "verdict": ("auditor", "verdict"),
+    "AuditReport": "report",
+    "Auditor": "auditor",
+    "Finding": "report",
+    "Policy": "policy",
+    "audit": "auditor",
+    "audit_registry": "whole",
+    "enforce": "auditor",
+    "load_policy": "policy:load",
+    "scan_code": "codescan.scan:scan",
+    "verdict": "auditor",
 }
 
 __all__ = [
@@ -38,13 +39,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _HOME[name]
-    value = getattr(import_module(f"{__name__}.{module}"), attribute)
-    globals()[name] = value
-    return value
+__getattr__ = door(__name__, _HOME)
 
 
 class _Door(ModuleType):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from zoohub.doors import door
 
 if TYPE_CHECKING:
     from zoohub.cards.card import Card as Card
@@ -25,10 +26,4 @@ _HOME = {
 __all__ = ["Card", "CardFinding", "check", "fix", "license_fields", "new_card"]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = door(__name__, _HOME)

@@ -59,8 +59,8 @@ class Windows:
 class RateLimit:
     """Answers 429 to a caller who sends more than `limit` requests in a window.
 
-    A token counts for itself, everybody else by address. Tokens that turn out to be none count by address, too:
-    who makes them up has no more requests than who has none.
+    A token counts for itself, everybody else by address. Tokens that nobody has recognized count by address, too: who
+    makes them up has no more requests than who has none, not even of pages that anybody may see.
     """
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
@@ -92,10 +92,10 @@ class RateLimit:
         async def send_limited(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *headers]
-                if token and message["status"] == 401:
-                    self._windows.add(address)
-                elif token:
+                if token and scope["state"].get("actor"):  # whom an endpoint has recognized
                     self._windows.mark_good(token)
+                elif token:
+                    self._windows.add(address)
             await send(message)
 
         await self.app(scope, receive, send_limited)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from zoohub.doors import door
 from zoohub.registry.query import SORTS, Query
 from zoohub.registry.records import (
     BaseModel,
@@ -74,7 +74,4 @@ def get(model: str) -> ModelRecord:
         return registry.get(model)
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+__getattr__ = door(__name__, _LATER)

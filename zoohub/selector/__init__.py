@@ -3,8 +3,9 @@ use."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from zoohub.doors import door
 
 if TYPE_CHECKING:
     from zoohub.selector.advice import Answer as Answer
@@ -25,9 +26,4 @@ _DOORS = {
 __all__ = ["Answer", "Profile", "Recommendation", "answer", "profile", "recommend"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _DOORS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"zoohub.selector.{_DOORS[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = door(__name__, _DOORS)

@@ -191,7 +191,8 @@ def _standing(places: list[int], table: transfer.Array, target: Context) -> tran
     reached = table[:, 0]
     error = np.sqrt((reached * (1.0 - reached)).mean() / min(target.n_train or SAMPLES, SAMPLES))
     lifted = transfer.stack(prior, table[:, 1:], weight)
-    standing: transfer.Array = reached + error / weight * (lifted - lifted.mean()) / lifted.std()
+    spread = float(lifted.std()) or 1.0  # none where prior and scores undo each other
+    standing: transfer.Array = reached + error / weight * (lifted - lifted.mean()) / spread
     return standing
 
 

@@ -3,8 +3,7 @@ here."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoohub.cards.licenses.knowledge import (
     CONDITIONS,
@@ -20,6 +19,7 @@ from zoohub.cards.licenses.knowledge import (
     in_group,
     resolve,
 )
+from zoohub.doors import door
 
 if TYPE_CHECKING:
     from zoohub.cards.licenses.expressions import all_in_group as all_in_group
@@ -81,10 +81,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = door(__name__, _HOME)
