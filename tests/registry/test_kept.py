@@ -6,9 +6,9 @@ import random
 from pathlib import Path
 
 import pytest
-from conftest import copied
 from pyroaring import BitMap
 
+from tests.registry.conftest import copied
 from zoohub.registry import ModelRecord, Query, Registry
 from zoohub.registry.keptsets import KeptSets
 
