@@ -48,6 +48,24 @@ def _reviews(count: int = 24) -> list[dict[str, str]]:
     return [{"text": f"the {words[i % 2][0]} hotel {i}", "label": words[i % 2][1]} for i in range(count)]
 
 
+def test_each_epoch_is_measured_with_its_own_weights(tmp_path: Path) -> None:
+    """So many pictures are measured that the faster copy is made, which must follow the weights."""
+    draws = np.random.default_rng(0)
+    pictures = [Image.fromarray(draws.integers(0, 256, (32, 32, 3), dtype=np.uint8)) for _ in range(70)]
+    rows = [
+        {"image": picture, "label": COLORS[place % 3]} for place, picture in enumerate(pictures)
+    ]  # nothing to learn: what is measured changes with any weights
+    settings = {"strategy": "full", "epochs": 4, "patience": None, "learning_rate": 0.01}
+    tuned = load(tiny.timm_resnet(tmp_path)).finetune(
+        rows[:30], eval=rows, output=tmp_path / "tuned", register=False, **settings
+    )
+    run = json.loads((tmp_path / "tuned" / "training.json").read_text(encoding="utf-8"))
+    epochs = [line["eval_accuracy"] for line in run["history"] if "eval_accuracy" in line]
+    said = run["evaluation"]["metrics"]["accuracy"]["value"]
+    assert len(epochs) == 4 and len(set(epochs)) > 1
+    assert said == tuned.evaluate(rows).to_dict()["metrics"]["accuracy"]["value"] == round(max(epochs), 6)
+
+
 @pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
 def test_probe_learns_is_saved_and_found(
     make: Callable[[Path], Path], tmp_path: Path, pictures: Path

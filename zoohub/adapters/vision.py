@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from zoohub.adapters import hf
 from zoohub.adapters.base import Model
-from zoohub.adapters.engine import compiled, has_convolutions
+from zoohub.adapters.engine import compiled, has_convolutions, state
 from zoohub.adapters.heads import (
     ONE,
     SEVERAL,
@@ -42,6 +42,7 @@ class Images(Model):
     transform: Transform | None = None
     several: bool = False  # whether a picture may have several labels at once
     _fast: dict[bool, Any] | None = None
+    _fast_of: object = None
 
     @abstractmethod
     def logits(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -64,10 +65,13 @@ class Images(Model):
         return kind
 
     def expect(self, count: int | None) -> None:
-        """Many pictures on the CPU pay for a faster copy of the module; it is made once and kept."""
+        """Many pictures on the CPU pay for a faster copy of the module; it is kept until the weights change."""
+        if self._fast is not None and self._fast_of != state(self.module):
+            self._fast = None
         many = count is None or count >= MANY
         if many and self.device == "cpu" and self.precision == "fp32" and has_convolutions(self.module):
             self._fast = self._fast or {}
+            self._fast_of = state(self.module)
 
     def run(self, pixels: torch.Tensor, *, features: bool = False) -> torch.Tensor:
         """Scores of the classes (or what the head gets), by the faster copy where there is one."""
