@@ -31,8 +31,9 @@ from rankmetrics import interval, metrics  # noqa: E402
 from zoohub.selector import facts, transfer  # noqa: E402
 from zoohub.selector.board import Board, Context  # noqa: E402
 from zoohub.selector.forecast import forecast  # noqa: E402
-from zoohub.selector.ranking import rank, utility  # noqa: E402
+from zoohub.selector.ranking import rank  # noqa: E402
 from zoohub.selector.traits import NO_TRAITS, Traits  # noqa: E402
+from zoohub.selector.utility import utility  # noqa: E402
 
 NAMES = ("wtau", "reg@1", "reg@5", "hit@5", "nreg@1")
 RANDOM_ORDERS = 50
@@ -120,6 +121,11 @@ def arguments() -> argparse.Namespace:
         metavar="FACTOR",
         help="use only evidence whose size is so near to the judged one",
     )
+    parser.add_argument(
+        "--thin",
+        action="store_true",
+        help="each data set keeps the results of half of the models only: mostly of strong, of weak or of any ones",
+    )
     parser.add_argument("--split", default="", help="names that agree up to this separator are one data set")
     return parser.parse_args()
 
@@ -152,9 +158,20 @@ def make_cases(board: Board, args: argparse.Namespace, scores: dict) -> list[Cas
             continue
         known = np.flatnonzero(~np.isnan(board.values[:, index]))
         seen = board.only(np.flatnonzero((names != names[index]) & like_sized(board, context, args.within)))
+        if args.thin:
+            seen = thinned(seen, np.random.default_rng(index))
         models = [board.models[i] for i in known]
         cases.append(Case(index, context, seen, models, board.values[known, index], known))
     return cases
+
+
+def thinned(board: Board, random: np.random.Generator) -> Board:
+    """The board where each data set compares other models, as in evidence from many sources."""
+    values, quality = board.values.copy(), np.nan_to_num(board.ranks, nan=0.5).mean(axis=1)
+    for column in range(values.shape[1]):
+        keep = quality * random.choice([-1, 0, 1]) + 0.3 * random.standard_normal(len(quality))
+        values[keep > np.median(keep), column] = np.nan
+    return Board.of(board.models, board.contexts, values)
 
 
 def like_sized(board: Board, target: Context, factor: float | None) -> np.ndarray:

@@ -62,7 +62,8 @@ def test_each_epoch_is_measured_with_its_own_weights(tmp_path: Path) -> None:
     run = json.loads((tmp_path / "tuned" / "training.json").read_text(encoding="utf-8"))
     epochs = [line["eval_accuracy"] for line in run["history"] if "eval_accuracy" in line]
     said = run["evaluation"]["metrics"]["accuracy"]["value"]
-    assert len(epochs) == 4 and len(set(epochs)) > 1
+    assert len(epochs) == 4
+    assert len(set(epochs)) > 1
     assert said == tuned.evaluate(rows).to_dict()["metrics"]["accuracy"]["value"] == round(max(epochs), 6)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,9 @@ from zoohub.registry import Evidence
 from zoohub.selector import facts, relevance, strategy, telling, transfer
 from zoohub.selector.board import Board, Context, percentiles, seed_noise
 from zoohub.selector.forecast import forecast
-from zoohub.selector.ranking import percentile, rank, utility
+from zoohub.selector.ranking import rank
 from zoohub.selector.traits import Traits
+from zoohub.selector.utility import percentile, utility
 
 
 def board(values, **conditions):
@@ -47,6 +50,24 @@ def test_a_record_that_beats_its_base_by_far_is_masked():
 def test_utility_and_percentile_are_inverse():
     ranks = np.linspace(0.01, 0.99, 9)
     assert percentile(utility(ranks)) == pytest.approx(ranks)
+
+
+def test_a_comparison_of_strong_models_lifts_all_that_take_part():
+    quality = np.arange(12.0)[:, None]
+    full = board(np.repeat(quality, 8, axis=1))
+    assert (full.lifts == 0).all()
+    values = full.values.copy()
+    values[:7, 5:] = np.nan  # three data sets compare the five best alone ...
+    values[7:, :3] = np.nan  # ... three the others
+    made = Board.of(full.models, full.contexts, values)
+    assert (made.lifts[5:] > 0.1).all()
+    assert (made.lifts[:3] < -0.1).all()
+    assert made.only([0, 6]).lifts.tolist() == made.lifts[[0, 6]].tolist()
+    plain = replace(made, lifts=np.zeros(8))
+    with_lifts, without = (rank(one, {}, Context("x"), list(made.models)).mean for one in (made, plain))
+    assert (
+        with_lifts[7] - with_lifts[6] > without[7] - without[6] + 0.2
+    )  # the last of the five, the first of the others
 
 
 def test_the_nearer_context_weighs_more_and_copies_count_less():

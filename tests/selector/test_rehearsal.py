@@ -8,8 +8,9 @@ import pytest
 from zoohub.selector import relevance
 from zoohub.selector.board import Board, Context
 from zoohub.selector.forecast import forecast
-from zoohub.selector.ranking import mixed, percentile, rank, utility
+from zoohub.selector.ranking import mixed, rank
 from zoohub.selector.rehearsal import rehearse
+from zoohub.selector.utility import percentile, utility
 
 
 def board(noise: float, models: int = 20, datasets: int = 12, seed: int = 0) -> Board:

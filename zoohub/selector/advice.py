@@ -204,7 +204,7 @@ def _board(evidence: Sequence[Evidence]) -> Board:
     board = Board.build(evidence)
     counts = (~np.isnan(board.values)).sum(axis=0)
     board = board.only(np.flatnonzero(counts >= (CROWD if (counts >= CROWD).any() else FEWEST)))
-    return Board(board.models, tuple(facts.complete(c) for c in board.contexts), board.values, board.ranks)
+    return replace(board, contexts=tuple(facts.complete(context) for context in board.contexts))
 
 
 def _promising(board: Board, target: Context) -> list[str]:
@@ -212,7 +212,7 @@ def _promising(board: Board, target: Context) -> list[str]:
     if not board.contexts:
         return []
     told, alike = relevance.weights(board.contexts, target), relevance.alike(board.contexts, target)
-    _, _, level = own_levels(board.ranks, mixed(told, alike))
+    level = own_levels(board.utilities, mixed(told, alike))
     order = np.argsort(-np.nan_to_num(level, nan=-9.0), kind="stable")[:PROMISING]
     return [board.models[i] for i in order]
 
@@ -223,9 +223,7 @@ def _fewer(board: Board, names: Sequence[str]) -> Board:
         return board
     counts = (~np.isnan(board.ranks)).sum(axis=1)
     asked = np.isin(np.array(board.models), np.array(list(names)))
-    keep = np.sort(np.argsort(-(counts + 1e6 * asked), kind="stable")[:RELATIVES])
-    models = tuple(board.models[i] for i in keep)
-    return Board(models, board.contexts, board.values[keep], board.ranks[keep])
+    return board.rows(np.sort(np.argsort(-(counts + 1e6 * asked), kind="stable")[:RELATIVES]))
 
 
 def _traits(record: ModelRecord | None, name: str) -> Traits:

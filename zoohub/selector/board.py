@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoohub.registry import Evidence
+from zoohub.selector import utility
 
 Array = NDArray[np.float64]
 
@@ -52,13 +53,15 @@ class Board:
     """Results of `models` (rows) in `contexts` (columns).
 
     `values` are scores as published, seeds averaged, turned so that higher is better; `ranks` are
-    percentile ranks within the column in (0, 1); NaN where there is no record.
+    percentile ranks within the column in (0, 1); NaN where there is no record. `lifts` say how far the models of each
+    column stand above all, as a utility.
     """
 
     models: tuple[str, ...]
     contexts: tuple[Context, ...]
     values: Array
     ranks: Array
+    lifts: Array
 
     @classmethod
     def build(cls, rows: Iterable[Evidence]) -> Board:
@@ -92,12 +95,25 @@ class Board:
     @classmethod
     def of(cls, models: Sequence[str], contexts: Sequence[Context], values: Array) -> Board:
         """A board from a matrix of values (higher is better)."""
-        return cls(tuple(models), tuple(contexts), values, percentiles(values))
+        ranks = percentiles(values)
+        return cls(tuple(models), tuple(contexts), values, ranks, utility.lifts(ranks))
+
+    @property
+    def utilities(self) -> Array:
+        """What each result is worth among all models, not only among those of its column; NaN where there is none."""
+        return utility.utility(self.ranks) + self.lifts
 
     def only(self, columns: Sequence[int] | NDArray[np.intp]) -> Board:
         """The board of these columns."""
         picked = tuple(self.contexts[i] for i in columns)
-        return Board(self.models, picked, self.values[:, columns], self.ranks[:, columns])
+        return Board(
+            self.models, picked, self.values[:, columns], self.ranks[:, columns], self.lifts[columns]
+        )
+
+    def rows(self, kept: Sequence[int] | NDArray[np.intp]) -> Board:
+        """The board of these models; ranks and lifts stay those among all."""
+        models = tuple(self.models[i] for i in kept)
+        return Board(models, self.contexts, self.values[kept], self.ranks[kept], self.lifts)
 
     def without_models(self, hidden: Sequence[bool] | NDArray[np.bool_]) -> Board:
         """The board as if the `hidden` rows had no record at all; they remain as empty rows."""

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoohub.selector.board import Board
-from zoohub.selector.ranking import Ranking, percentile
+from zoohub.selector.ranking import Ranking
 from zoohub.selector.rehearsal import Rehearsal, rehearse
+from zoohub.selector.utility import percentile
 
 Array = NDArray[np.float64]
 
@@ -58,7 +59,7 @@ def forecast(ranking: Ranking, board: Board, *, seed: int = 0) -> Forecast:
     draws = _draw(ranking, order, random)
     winners = np.bincount(draws.argmax(axis=1), minlength=len(order)) / DRAWS
     metric, weights = _of_one_metric(ranking.weights, board)
-    scores = _scores(percentile(draws), board, weights, random)
+    scores = _scores(draws, board, weights, random)
     rehearsed = rehearse(board)
     if scores is None:
         nothing = np.full(len(order), np.nan)
@@ -68,7 +69,7 @@ def forecast(ranking: Ranking, board: Board, *, seed: int = 0) -> Forecast:
             scores.mean(axis=0),
             np.quantile(scores, _ends(weights, rehearsed), axis=0),
         )
-        typical = _typical(percentile(ranking.mean[order]), board, weights)
+        typical = _typical(ranking.mean[order], board, weights)
         regret = (scores.max(axis=1, keepdims=True) - scores).mean(axis=0)
     return Forecast(
         tuple(order),
@@ -106,15 +107,15 @@ def _draw(ranking: Ranking, order: list[int], random: np.random.Generator) -> Ar
     return drawn
 
 
-def _scores(standings: Array, board: Board, weights: Array, random: np.random.Generator) -> Array | None:
-    """Read percentile ranks as scores of published contexts, drawn by their weight; None without contexts."""
+def _scores(utilities: Array, board: Board, weights: Array, random: np.random.Generator) -> Array | None:
+    """Read utilities as scores of published contexts, drawn by their weight; None without contexts."""
     if not weights.sum() > 0:
         return None
-    drawn = random.choice(len(weights), size=len(standings), p=weights / weights.sum())
-    scores = np.empty(standings.shape)
+    drawn = random.choice(len(weights), size=len(utilities), p=weights / weights.sum())
+    scores = np.empty(utilities.shape)
     for column in np.unique(drawn):
         rows = drawn == column
-        scores[rows] = _read(standings[rows], board.values[:, column])
+        scores[rows] = _read(utilities[rows], board, column)
     return scores
 
 
@@ -128,18 +129,20 @@ def _ends(weights: Array, rehearsed: Rehearsal | None) -> tuple[float, float]:
     return (low + tail) / 2, 1.0 - (low + tail) / 2
 
 
-def _typical(standings: Array, board: Board, weights: Array) -> Array:
-    """Scores of these percentile ranks, averaged over the contexts by weight."""
-    total = np.zeros(len(standings))
+def _typical(utilities: Array, board: Board, weights: Array) -> Array:
+    """Scores of these utilities, averaged over the contexts by weight."""
+    total = np.zeros(len(utilities))
     for column in np.flatnonzero(weights > 0):
-        total += weights[column] * _read(standings, board.values[:, column])
+        total += weights[column] * _read(utilities, board, int(column))
     mean: Array = total / weights.sum()
     return mean
 
 
-def _read(standings: Array, values: Array) -> Array:
-    """The scores that stand at these percentile ranks in one context."""
+def _read(utilities: Array, board: Board, column: int) -> Array:
+    """The scores of these utilities in one context: what stands there at their percentile ranks."""
+    values = board.values[:, column]
     known = np.sort(values[~np.isnan(values)])
+    standings = percentile(utilities - board.lifts[column])
     found: Array = np.interp(standings, (np.arange(known.size) + 0.5) / known.size, known)
     return found
 

@@ -1,7 +1,7 @@
 """The ranker: from published results and metadata to expected standing, for models with and without records.
 
-1. Each result becomes a utility of its percentile rank, half straight and half on a scale on which the top
-   counts more, as it does for who picks one model.
+1. Each result becomes a utility of its percentile rank, lifted by how strong the models are that it was compared with
+   (utility.py).
 2. A model's own level is its mean over contexts: half the plain mean over contexts of like size and strategy, which
    nothing beats where little is known of a data set, and half a mean weighted by what each context says of the
    asked conditions (relevance.py).
@@ -23,12 +23,10 @@ from zoohub.selector import relevance
 from zoohub.selector.board import Board, Context
 from zoohub.selector.prior import posterior
 from zoohub.selector.traits import Traits, expected, kernels
+from zoohub.selector.utility import CENTER, percentile
 
 Array = NDArray[np.float64]
 
-TOP = 1.05  # keeps the best utility finite; larger is flatter at the top
-CENTER = 0.86  # mean utility over uniform ranks
-SLOPE = 2.5  # of the straight half: both halves then vary alike over uniform ranks
 PLAIN = 0.5  # share of the plain mean over like contexts in a model's level
 FRONT, FRONT_SHARE = (
     10,
@@ -44,22 +42,6 @@ DOUBT = 0.02
 ENOUGH = 1e-9
 HOPE = 1.0  # standard deviations of its own results by which a model counts as better when it may be the best
 USUAL = 3.0  # results with which the scatter of all models counts in that of one
-
-
-def utility(ranks: Array) -> Array:
-    """Utility of a percentile rank in 0..1."""
-    result: Array = 0.5 * (CENTER + SLOPE * (ranks - 0.5)) - 0.5 * np.log(TOP - ranks)
-    return result
-
-
-_GRID = np.linspace(0.0, 1.0, 1001)
-_UTILITIES = utility(_GRID)
-
-
-def percentile(utilities: Array) -> Array:
-    """The inverse of `utility`, kept within 0..1."""
-    result: Array = np.interp(utilities, _UTILITIES, _GRID)
-    return result
 
 
 @dataclass(frozen=True)
@@ -112,7 +94,9 @@ def rank(board: Board, traits: Mapping[str, Traits], target: Context, candidates
     alike = relevance.alike(board.contexts, target) if board.contexts else weights
     position = {model: i for i, model in enumerate(board.models)}
     everyone = [*board.models, *(model for model in candidates if model not in position)]
-    level, doubt, scatter = levels(board.ranks, mixed(weights, alike), [c.dataset for c in board.contexts])
+    level, doubt, scatter = levels(
+        board.utilities, mixed(weights, alike), [c.dataset for c in board.contexts]
+    )
     extra = len(everyone) - len(board.models)
     found = posterior(
         np.concatenate([level, np.full(extra, np.nan)]),
@@ -121,8 +105,8 @@ def rank(board: Board, traits: Mapping[str, Traits], target: Context, candidates
         CENTER + expected(everyone, traits),
     )
     everyones = np.concatenate([scatter, np.full(extra, DEFAULT_SCATTER)])
-    spread = spreads(np.concatenate([board.ranks, np.full((extra, len(board.contexts)), np.nan)]))
-    _, _, plain = own_levels(board.ranks, np.ones(len(board.contexts)))
+    spread = spreads(np.concatenate([board.utilities, np.full((extra, len(board.contexts)), np.nan)]))
+    plain = own_levels(board.utilities, np.ones(len(board.contexts)))
     own, plain = (np.concatenate([one, np.full(extra, np.nan)]) for one in (level, plain))
     places = {model: i for i, model in enumerate(everyone)}
     picked = np.array([places[model] for model in candidates], dtype=int)
@@ -181,12 +165,11 @@ def _steadiest(mean: Array, rows: NDArray[np.intp], board: Board, alike: Array) 
     return int(known[np.argmax(bound)]) if count.any() else None
 
 
-def spreads(ranks: Array) -> Array:
+def spreads(utilities: Array) -> Array:
     """Standard deviation of each model's utilities over contexts, drawn towards that of all models."""
-    known = ~np.isnan(ranks)
-    utilities = np.where(known, utility(np.where(known, ranks, 0.5)), 0.0)
+    known = ~np.isnan(utilities)
     count = known.sum(axis=1)
-    mean = utilities.sum(axis=1) / np.maximum(count, 1)
+    mean = np.nansum(utilities, axis=1) / np.maximum(count, 1)
     away = np.where(known, (utilities - mean[:, None]) ** 2, 0.0).sum(axis=1)
     free = np.maximum(count - 1, 0)
     usual = away.sum() / free.sum() if free.any() else DEFAULT_SCATTER
@@ -194,33 +177,29 @@ def spreads(ranks: Array) -> Array:
     return found
 
 
-def own_levels(ranks: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """Utilities (0: no record), their weights, and each model's weighted mean utility (NaN: no record)."""
-    known = ~np.isnan(ranks)
-    utilities = np.where(known, utility(np.where(known, ranks, 0.5)), 0.0)
-    spread = np.where(known, weights, 0.0)
-    total = spread.sum(axis=1)
-    have = total > ENOUGH
-    level = np.full(len(ranks), np.nan)
-    level[have] = (utilities * spread).sum(axis=1)[have] / total[have]
-    return utilities, spread, level
+def own_levels(utilities: Array, weights: Array) -> Array:
+    """Each model's mean utility by the weights of its contexts, one column for each row of weights; NaN: no record."""
+    total = ~np.isnan(utilities) @ weights.T
+    level: Array = np.nan_to_num(utilities) @ weights.T / np.maximum(total, ENOUGH)
+    return np.where(total > ENOUGH, level, np.nan)
 
 
-def levels(ranks: Array, weights: Array, datasets: Sequence[str]) -> tuple[Array, Array, Array]:
+def levels(utilities: Array, weights: Array, datasets: Sequence[str]) -> tuple[Array, Array, Array]:
     """Each model's weighted mean utility (NaN: no record), its variance, and the variance of one result.
 
     The variance of one result is pooled over models of about the same level (one model alone has too few
     results): utilities of the best scatter more than those of the middle. Results on one data set at several
     sizes count as one when it comes to doubt.
     """
-    utilities, spread, level = own_levels(ranks, weights)
+    level = own_levels(utilities, weights)
+    spread = np.where(np.isnan(utilities), 0.0, weights)
     total = spread.sum(axis=1)
     have = total > ENOUGH
-    effective = np.zeros(len(ranks))
+    effective = np.zeros(len(utilities))
     per_dataset = spread @ (np.array(datasets)[:, None] == np.array(sorted(set(datasets)))[None, :])
     effective[have] = total[have] ** 2 / (per_dataset[have] ** 2).sum(axis=1)
-    away = (spread * (utilities - np.nan_to_num(level)[:, None]) ** 2).sum(axis=1)
-    scatter = np.full(len(ranks), DEFAULT_SCATTER)
+    away = np.nansum(spread * (utilities - level[:, None]) ** 2, axis=1)
+    scatter = np.full(len(utilities), DEFAULT_SCATTER)
     if (effective > 1.05).any():
         place = np.argsort(np.argsort(np.nan_to_num(level, nan=CENTER))) / len(level)
         near = np.exp(-0.5 * ((place[:, None] - place[None, :]) / NEAR) ** 2) * (effective > 1.05)

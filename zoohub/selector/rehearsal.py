@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from zoohub.selector import relevance
 from zoohub.selector.board import Board
-from zoohub.selector.ranking import ENOUGH, HOPE, levels, mixed, percentile, spreads, utility
+from zoohub.selector.ranking import HOPE, levels, mixed, own_levels, spreads
+from zoohub.selector.utility import percentile
 
 Array = NDArray[np.float64]
 
@@ -64,11 +65,10 @@ def rehearse(board: Board) -> Rehearsal | None:
     if len(set(names.tolist())) < FEWEST:
         return None
     weights = _left_out(board, names)
-    known = ~np.isnan(board.ranks)
-    utilities = np.where(known, utility(np.where(known, board.ranks, 0.5)), 0.0)
-    total = known @ weights.T
-    level = np.where(total > ENOUGH, (utilities @ weights.T) / np.maximum(total, ENOUGH), np.nan)
-    _, _, scatter = levels(board.ranks, np.ones(len(names)), names.tolist())
+    utilities = board.utilities
+    known = ~np.isnan(utilities)
+    level = own_levels(utilities, weights)
+    _, _, scatter = levels(utilities, np.ones(len(names)), names.tolist())
     tables = np.stack([_table(board.values[:, column]) for column in range(len(names))])
     random = np.random.default_rng(0)
     places, falls = [], []
@@ -77,13 +77,14 @@ def rehearse(board: Board) -> Rehearsal | None:
         if len(rows) < COMPARED:
             continue
         truth, expected = board.values[rows, column], level[rows, column]
-        others = np.where(names == names[column], np.nan, board.ranks[rows])
+        others = np.where(names == names[column], np.nan, utilities[rows])
         hope = expected + HOPE * spreads(others)
         best = hope[truth >= truth.max()].max()
         places.append(float((hope >= best).sum()) / len(rows))
         drawn = random.choice(len(names), size=DRAWS, p=weights[column] / weights[column].sum())
         noise = np.sqrt(scatter[rows])[:, None] * random.standard_normal((len(rows), DRAWS))
-        standing = (percentile(expected[:, None] + noise) * (GRID - 1)).round().astype(int)
+        met = expected[:, None] + noise - board.lifts[drawn]
+        standing = (percentile(met) * (GRID - 1)).round().astype(int)
         falls.append((tables[drawn[None, :], standing] < truth[:, None]).mean(axis=1))
     if len(places) < FEWEST:
         return None
@@ -103,8 +104,7 @@ def _documented(board: Board) -> Board:
     """The board of the MODELS with most results, where these can be compared; ranks stay those among all."""
     counts = (~np.isnan(board.ranks)).sum(axis=1)
     keep = np.sort(np.argsort(-counts, kind="stable")[:MODELS])
-    models = tuple(board.models[i] for i in keep)
-    fewer = Board(models, board.contexts, board.values[keep], board.ranks[keep])
+    fewer = board.rows(keep)
     return fewer.only(np.flatnonzero((~np.isnan(fewer.ranks)).sum(axis=0) >= COMPARED))
 
 

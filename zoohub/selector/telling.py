@@ -15,8 +15,9 @@ from zoohub.selector.hardware import machine
 from zoohub.selector.prior import OWN
 from zoohub.selector.purpose import foreign
 from zoohub.selector.question import Wanted
-from zoohub.selector.ranking import Ranking, percentile
+from zoohub.selector.ranking import Ranking
 from zoohub.selector.strategy import learns_classes, unfit
+from zoohub.selector.utility import percentile
 
 if TYPE_CHECKING:
     from zoohub.selector.advice import Recommendation
