@@ -1,4 +1,5 @@
-"""Builds zoohub/selector/facts/*.csv.gz from published result tables (see zoohub/selector/facts/README.md).
+"""Builds zoohub/selector/facts/*.csv.gz from published result tables (see zoohub/selector/facts/README.md), and the
+catalog's table of parameter counts.
 
     python scripts/selector_facts.py TABLES_FOLDER [--open-clip FOLDER_OF_THE_UNPACKED_PACKAGE]
 
@@ -21,6 +22,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HERE)]
 FACTS = HERE / "zoohub" / "selector" / "facts"
+SIZES = HERE / "zoohub" / "cards" / "catalog" / "parameters.csv.gz"
 COLUMNS = (
     "model",
     "task",
@@ -353,26 +355,26 @@ def write(rows: list[Row]) -> None:
 
 
 def sizes(folder: Path) -> None:
-    """Parameters that the tables state, for models whose record in the registry does not."""
-    found: dict[str, int] = {}
+    """Parameters that the tables state, with the source; of two that state one model the later here counts."""
+    found: dict[str, tuple[int, str]] = {}
     for r in read(folder / "timm_imagenet_variants.csv"):
-        found[f"timm/{r['model']}"] = round(float(r["param_count"]) * 1e6)
+        count = round(float(r["param_count"]) * 1e6)
+        found[f"timm/{r['model']}"] = count, "huggingface/pytorch-image-models@aa4b5850"
     for r in read(folder / "ft_scaling_law.csv"):
-        found[HUB.get(r["model"], r["model"])] = int(float(r["params"]))
+        count = int(float(r["params"]))
+        found[HUB.get(r["model"], r["model"])] = count, "linhaowei1/Fine-tuning-Scaling-Law@5214568"
     for r in read(folder / "recycling_models.csv"):
-        if r["size"]:
-            found[HUB.get(r["model"], r["model"])] = int(float(r["size"]))
-            found[HUB.get(r["base_model"], r["base_model"])] = int(float(r["size"]))
+        for name in (r["model"], r["base_model"]) if r["size"] else ():
+            found[HUB.get(name, name)] = int(float(r["size"])), "IBM/model-recycling@1c1d422"
     for r in read(folder / "openmmlab_metafiles.csv"):
         if r["params"]:
-            found[f"web:{r['lib']}/{r['model']}"] = int(float(r["params"]))
-    with (
-        (FACTS / "parameters.csv.gz").open("wb") as file,
-        gzip.GzipFile("", "wb", 9, file, mtime=0) as packed,
-    ):
-        packed.write(
-            ("model,parameters\n" + "".join(f"{k},{v}\n" for k, v in sorted(found.items()))).encode()
-        )
+            found[f"web:{r['lib']}/{r['model']}"] = int(float(r["params"])), f"PyPI {r['lib']} metafiles"
+    lines = [
+        "model,parameters,source",
+        *(f"{name},{count},{by}" for name, (count, by) in sorted(found.items())),
+    ]
+    with SIZES.open("wb") as file, gzip.GzipFile("", "wb", 9, file, mtime=0) as packed:
+        packed.write("".join(f"{line}\n" for line in lines).encode())
 
 
 def main() -> None:

@@ -237,6 +237,16 @@ def test_rules_and_waivers(registry: Registry) -> None:
     assert audit_registry(registry, policy).verdicts["deny"] == 1
 
 
+def test_words_that_are_no_known_license_are_quoted(registry: Registry) -> None:
+    named = replace(model("a/own-words"), license_raw="other", license_name="research only, ask us")
+    registry.add([named, model("a/unknown")])
+    (finding,) = audited(registry, "a/own-words").findings
+    assert (finding.term, finding.severity) == ("license-unknown", "review")
+    assert "'research only, ask us'" in finding.what
+    (silent,) = audited(registry, "a/unknown").findings
+    assert silent.what == "no license is known"
+
+
 @pytest.mark.parametrize("pattern", ["a/*", "a/unknown"])
 def test_an_allow_rule_leaves_the_unknown_and_a_waiver_passes_it(registry: Registry, pattern: str) -> None:
     registry.add(

@@ -157,3 +157,23 @@ def test_searching_imports_nothing_heavy(filled: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stderr.strip().splitlines()[-1] == "[]"
     assert "me/resnet-tuned" in done.stdout
+
+
+def test_a_mistake_of_zoohub_is_told_in_words_and_its_details_kept(
+    filled: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from zoohub.cli import main as command_line
+
+    def broken(*_: object, **__: object) -> None:
+        raise AssertionError("two and two are five")
+
+    monkeypatch.setattr(command_line.zoo, "main", broken)
+    with pytest.raises(SystemExit) as stopped:
+        command_line.main(["tasks"])
+    assert stopped.value.code == 1
+    told = capsys.readouterr().err
+    assert "zoohub made a mistake here (AssertionError: two and two are five)" in told
+    assert "Traceback" not in told
+    details = Path(told.split()[-1])
+    assert "in broken" in details.read_text()
+    details.unlink()

@@ -106,6 +106,16 @@ def test_a_card_that_contradicts_its_package_is_kept_as_evidence(catalog: dict[s
     assert record.license not in {"mit", "apache-2.0"}
 
 
+def test_sizes_of_published_tables_fill_what_no_origin_states(catalog: dict[str, ModelRecord]) -> None:
+    filled = catalog["timm/resnet50.a1_in1k"]
+    assert filled.parameters == 25_560_000
+    assert "parameters: huggingface/pytorch-image-models@" in (filled.origin or "")
+    stated = catalog["facebook/dinov2-base"]  # an origin's own figure stands, exact as it is
+    assert stated.parameters == 86_580_480 or "parameters:" not in (stated.origin or "")
+    networks = [record for record in catalog.values() if record.library == "timm"]
+    assert sum(record.parameters is not None for record in networks) > 1000
+
+
 def test_provenance_names_package_version_and_digest() -> None:
     notes = provenance()
     data = {path.name.removesuffix(".jsonl.gz") for path in (files("zoohub.cards") / "catalog").iterdir()

@@ -12,7 +12,7 @@ from pathlib import Path
 from zoohub.audit import lineage, scope
 from zoohub.audit.codescan import CodeScan, ModelUse
 from zoohub.audit.graph import Graph
-from zoohub.audit.judge import Issue, Judge
+from zoohub.audit.judge import WITHOUT, Issue, Judge
 from zoohub.audit.policy import UNKNOWN_TERMS, Policy, load
 from zoohub.audit.report import AuditReport, Finding, ModelAudit, strictest
 from zoohub.cards.licenses import UNKNOWN
@@ -119,7 +119,7 @@ class Auditor:
             *self._texts(record),
         ]
         found = [
-            self.finding(issue, record.id, self._evidence(record, issue, kin))
+            self.finding(_as_declared(issue, record), record.id, self._evidence(record, issue, kin))
             for issue in dict.fromkeys(issues)
         ]
         inherited = tuple(sorted(kin.inherited))
@@ -408,6 +408,16 @@ def _in_force() -> Policy:
 def _loaded(name: str, changed: int) -> Policy:
     del changed  # only a key of the cache
     return load(name)
+
+
+def _as_declared(issue: Issue, record: ModelRecord) -> Issue:
+    """An unknown license in the words that the model itself uses for it, where it uses any."""
+    declared = record.license_name or record.license_raw
+    if issue.term != "license-unknown" or issue.license != UNKNOWN or not declared:
+        return issue
+    what = f"what it declares is no license that is known here: {declared[:100]!r}"
+    why = "Those words bind, and nobody has read here what they permit."
+    return replace(issue, what=what, why=why + issue.why.removeprefix(WITHOUT))
 
 
 @lru_cache(maxsize=8)

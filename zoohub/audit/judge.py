@@ -12,6 +12,7 @@ from zoohub.audit.words import words
 from zoohub.cards.licenses import GROUPS, UNKNOWN, Condition, License, get, in_group
 from zoohub.errors import UnknownLicense
 
+WITHOUT = "Without a license nothing is permitted."
 EU = words("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE")
 # Conditions that make something of what is passed on; they bind only who passes on or serves.
 _SAID = {"use": "use", "commercial": "commercial "
@@ -90,7 +91,7 @@ class Judge:
                 if license.id == UNKNOWN
                 else f"nobody has read the terms of {license.name}"
             )
-            return [self.issue("license-unknown", what, "Without a license nothing is permitted.",
+            return [self.issue("license-unknown", what, WITHOUT,
                                "Ask the author to state a license, or read the text and write a "
                                "waiver.", license.id)]  # fmt: skip
         issues = [*self._answers(license, "no", "forbidden"), *self._answers(license, UNKNOWN, "unanswered")]

@@ -128,6 +128,22 @@ def main(argv: list[str] | None = None) -> None:
     except OSError as error:
         _say(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
         sys.exit(1)
+    except Exception as error:  # noqa: BLE001  # the edge: what was not foreseen is told, too
+        _say(
+            f"zoohub made a mistake here ({type(error).__name__}: {error}).\n"
+            f"What was kept before stays. Please report it, with the details in {_details(error)}"
+        )
+        sys.exit(1)
+
+
+def _details(error: Exception) -> str:
+    """The file that a traceback was written to: of use to who mends it, not to who meets it."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="zoo-error-", suffix=".txt", delete=False) as file:
+        traceback.print_exception(error, file=file)
+    return file.name
 
 
 def _say(text: str) -> None:

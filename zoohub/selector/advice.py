@@ -227,7 +227,7 @@ def _fewer(board: Board, names: Sequence[str]) -> Board:
 
 
 def _traits(record: ModelRecord | None, name: str) -> Traits:
-    size = facts.size(record) if record else facts.parameters().get(name)
+    size = facts.size(record) if record else facts.published_size(name)
     family = name.rsplit("/", 1)[-1].lower().replace("_", "-").split("-")[0]
     kinds = {"family": family}
     if record and record.base_models:

@@ -14,7 +14,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from zoohub import tasks
-from zoohub.registry import ModelRecord
+from zoohub.registry import ModelRecord, sizes
 from zoohub.selector.board import Context
 
 FOLDER = resources.files("zoohub.selector") / "facts"
@@ -69,18 +69,15 @@ def complete(context: Context) -> Context:
     )
 
 
-@cache
-def parameters() -> dict[str, int]:
-    """Model -> parameters, for those whose size a published table states."""
-    import gzip
-
-    lines = gzip.decompress((FOLDER / "parameters.csv.gz").read_bytes()).decode("utf-8").splitlines()[1:]
-    return {name: int(count) for name, _, count in (line.rpartition(",") for line in lines)}
-
-
 def size(record: ModelRecord) -> int | None:
     """Parameters of a model: as its record says, else a published table, else its name (`nllb-200-1.3B`)."""
-    return record.parameters or parameters().get(record.id) or _named_size(record)
+    return record.parameters or published_size(record.id) or _named_size(record)
+
+
+def published_size(model: str) -> int | None:
+    """Parameters of a model as a published table states them."""
+    found = sizes.published().get(model)
+    return found.parameters if found else None
 
 
 def _named_size(record: ModelRecord) -> int | None:

@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from zoohub.errors import SourceError
+from zoohub.registry import sizes
 from zoohub.registry.records import ModelRecord
 from zoohub.registry.sources import Files, Page, Source, Wanted, source
 from zoohub.registry.sources.licensed import licensed
@@ -102,7 +103,7 @@ def _merged() -> list[Row]:
             key = row["id"].lower()  # hubs know one model under one spelling, whatever the case
             known = table.get(key)
             table[key] = _united(known, row) if known else row
-    return sorted(table.values(), key=lambda row: (-_standing(row), row["id"]))
+    return sorted(map(_sized, table.values()), key=lambda row: (-_standing(row), row["id"]))
 
 
 def _standing(row: Row) -> int:
@@ -139,6 +140,14 @@ def _united(known: Row, more: Row) -> Row:
     if known.get("base_models") and more.get("base_models"):
         out["base_models"] = known["base_models"]
     return out
+
+
+def _sized(row: Row) -> Row:
+    """The row with the parameters that a published table states, where no origin does."""
+    size = sizes.published().get(row["id"]) if not row.get("parameters") else None
+    if size is None:
+        return row
+    return row | {"parameters": size.parameters, "origin": f"{row['origin']}; parameters: {size.source}"}
 
 
 def _record(row: Row) -> ModelRecord:
