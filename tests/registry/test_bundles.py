@@ -1,4 +1,4 @@
-"""Counting by a facet of many rare values: bundled rows say what the plain rows say."""
+"""Counting by a facet: bundled rows say what the plain rows say."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_counts_by_language_stay_exact_while_models_come_change_and_go(registry:
         assert registry.count_by("language", language="en") == expected(english)
 
 
-def test_a_bundle_holds_the_rare_values_of_the_plain_rows(registry: Registry) -> None:
+def test_a_bundle_holds_what_the_plain_rows_hold(registry: Registry) -> None:
     rnd = random.Random(8)
     registry.add(spoken(rnd, number) for number in range(300))
     registry.add([ModelRecord("a/m5", languages=("tlh",))])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import postgres_server
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from zoohub.errors import InvalidModelId, InvalidQuery, ModelNotFound, UnknownTask, UsageError
 from zoohub.registry import BaseModel, ModelRecord, Query, Registry
+from zoohub.registry.tokens import FACETS
 
 WORDS = (
     "bert",
@@ -37,7 +39,7 @@ def random_record(rnd: random.Random, number: int) -> ModelRecord:
         id=f"{author}/{'-'.join(rnd.sample(WORDS[:-1], rnd.randint(1, 3)))}-{number}", author=author, task=task,
         library=rnd.choice(["transformers", "timm", None]), license=rnd.choice(["apache-2.0", "mit", "cc-by-nc-4.0", "unknown"]),
         languages=tuple(rnd.sample(["en", "zh", "de"], rnd.randint(0, 2))),
-        tags=tuple(rnd.sample(["exbert", "quantized model", "中文情感", "region:us"], rnd.randint(0, 3))),
+        tags=tuple(rnd.sample(["exbert", "quantized model", "中文情感", "region:us", "license plates"], rnd.randint(0, 3))),
         downloads=rnd.choice([None, 0, 0, 3, rnd.randint(0, 1000)]), likes=rnd.choice([None, 0, rnd.randint(0, 50)]),
         parameters=rnd.choice([None, 7_000_000_000, 8_000_000_000, rnd.randint(1, 10**11)]),
         updated=rnd.choice([None, f"2024-{rnd.randint(1, 12):02}-{rnd.randint(1, 28):02}T10:00:00Z"]),
@@ -129,6 +131,13 @@ def has(record: ModelRecord, start: str) -> bool:
 
 def qwen(record: ModelRecord) -> bool:
     return has(record, "qwen2") and "5" in parts(record)
+
+
+# What the index calls its own tokens are words like others when someone searches for them.
+CASES += [
+    ({"text": kind}, partial(has, start=kind))
+    for kind in (*FACETS, "hour", "day", "month", "params", "count", "likes", "lib", "lice")
+]
 
 
 @pytest.mark.parametrize(("asked", "wanted"), CASES, ids=[str(asked) for asked, _ in CASES])

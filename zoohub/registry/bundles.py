@@ -1,8 +1,8 @@
-"""The rare values of a facet in one row a segment, so that counting by it reads dozens of rows instead of thousands.
+"""The values of a facet in one row a segment, so that counting by it reads dozens of rows instead of thousands.
 
-A model of a thousand languages gives a thousand values the same few slots. The bundle of a segment holds each such
-set once, with the values that have it; common values keep to rows of their own. It repeats what `postings` holds
-and is made anew with every change of one of its values.
+Some facets have many values with few models each, and a model of a thousand languages gives a thousand values the
+same few slots. The bundle of a segment holds each set once, with the values that have it. It repeats what
+`postings` holds and is made anew with every change of one of its values.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
-KINDS = ("language",)  # kinds of tokens that are bundled
-_RARE = 1024  # bytes up to which a packed set goes into the bundle
+KINDS = ("language", "library", "license", "task")  # kinds of tokens that are bundled
 
 
 def token_of(kind: str) -> str:
@@ -24,8 +23,7 @@ def of_rows(kind: str, rows: Iterable[tuple[str, bytes]]) -> bytes:
     start = len(kind) + 1
     sharing: dict[bytes, list[str]] = {}
     for token, packed in rows:
-        if len(packed) <= _RARE:
-            sharing.setdefault(bytes(packed), []).append(token[start:])
+        sharing.setdefault(bytes(packed), []).append(token[start:])
     return _pack(sharing)
 
 
@@ -43,8 +41,3 @@ def unpack(bundle: bytes) -> Iterator[tuple[bytes, list[str]]]:
     for length, values in json.loads(bundle[4:end]):
         yield bundle[end : end + length], values
         end += length
-
-
-def unbundled() -> str:
-    """The SQL condition on rows of `postings` that are in no bundle."""
-    return f"length(slots) > {_RARE}"

@@ -230,18 +230,23 @@ def unpack(doc: bytes) -> ModelRecord:
 
 def unpack_dict(doc: bytes) -> Mapping[str, Any]:
     """The sparse dict of a document."""
+    return dict_of(decompressed(doc))
+
+
+def dict_of(text: bytes) -> Mapping[str, Any]:
+    """The sparse dict of a record's JSON."""
     data: dict[str, Any]
-    data, _ = _decode(decompressed(doc).decode())
+    data, _ = _decode(text.decode())
     return data
 
 
 def key_in(doc: bytes) -> str:
     """The key (see `key_of`) of a document's record, without reading the rest."""
-    return key_of(_id_in(doc))
+    return key_of(id_of(decompressed(doc)))
 
 
-def _id_in(doc: bytes) -> str:
-    text = decompressed(doc)
+def id_of(text: bytes) -> str:
+    """The id in a record's JSON, without reading the rest."""
     end = text.index(b'"', 7)  # behind {"id":"
     if text.find(b"\\", 7, end) < 0:
         return text[7:end].decode()

@@ -19,7 +19,7 @@ from typing import Any as Value
 
 from zoohub import tasks
 from zoohub.registry.plan import All, Any, Candidate, Checked, Has, Node, Not, prefix
-from zoohub.registry.tokens import facet, grams, is_cjk, pair_tokens, split
+from zoohub.registry.tokens import facet, grams, is_cjk, pair_tokens, split, word_token
 
 MAX_WORDS = 32  # of a search; more are left out
 _ITEM = re.compile(
@@ -122,7 +122,7 @@ def _with_tasks(plain: list[str], plan: Node) -> Node:
 
 def _word(word: str) -> Node:
     """Exactly this word, wherever it stands."""
-    return Any((Has(f"={word}"), Has(word), Has(f"tag:{word}")))
+    return Any((Has(f"={word}"), Has(word_token(word)), Has(f"tag:{word}")))
 
 
 def _term(word: str) -> Node:
@@ -133,8 +133,8 @@ def _term(word: str) -> Node:
     if len(word) == 1:
         return _word(word)
     if len(word) == 2:
-        return Any((prefix(f"={word}"), Has(word), Has(f"tag:{word}")))
-    begins = Any((prefix(f"={word}"), prefix(word), prefix(f"tag:{word}")))
+        return Any((prefix(f"={word}"), Has(word_token(word)), Has(f"tag:{word}")))
+    begins = Any((prefix(f"={word}"), prefix(word_token(word)), prefix(f"tag:{word}")))
     inside = All(tuple(Has(gram) for gram in grams(word)))
     return Any((begins, inside if len(word) == 3 else Checked(inside, partial(_name_holds, word))))
 
@@ -148,7 +148,12 @@ def _phrase(parts: tuple[str, ...]) -> Node:
 
 
 def _name_holds(word: str, candidate: Candidate) -> bool:
-    if any(word in part for part in split(candidate.key)):
+    if word.isascii() and candidate.text.isascii():  # then to fold is to lower, and a word lies in one part
+        if word.encode() not in candidate.text.lower():
+            return False
+        if word in candidate.key.lower():
+            return True
+    elif any(word in part for part in split(candidate.key)):
         return True
     doc = candidate.doc
     return any(word in part for part in split(f"{doc.get('name', '')} {doc.get('author', '')}"))

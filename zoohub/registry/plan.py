@@ -17,7 +17,7 @@ from pyroaring import BitMap
 
 from zoohub.registry import bitmap, postings
 from zoohub.registry.database import Connection
-from zoohub.registry.encoding import key_in, unpack_dict
+from zoohub.registry.encoding import decompressed, dict_of, id_of, key_of
 from zoohub.registry.keptsets import Key, Sets
 from zoohub.registry.tokens import LAST
 
@@ -67,14 +67,19 @@ class Candidate:
         self._packed = packed
 
     @cached_property
+    def text(self) -> bytes:
+        """The JSON of its record."""
+        return decompressed(self._packed)
+
+    @cached_property
     def key(self) -> str:
         """Its id in lower case."""
-        return key_in(self._packed)
+        return key_of(id_of(self.text))
 
     @cached_property
     def doc(self) -> Mapping[str, Value]:
         """The sparse dict of its record."""
-        return unpack_dict(self._packed)
+        return dict_of(self.text)
 
 
 class Needs(NamedTuple):

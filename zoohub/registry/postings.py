@@ -46,16 +46,13 @@ def of_facet(
     connection: Connection, kind: str, segments: Sequence[int]
 ) -> Iterator[tuple[int, bytes, Sequence[str]]]:
     """(segment, packed slots, the values of the facet that have them); a value is there once a segment."""
-    start = f"{kind}:"
     for part in chunks(segments, 8):
         bundled = _bundles(connection, kind, part)
         for number, bundle in bundled.items():
             for packed, values in bundles.unpack(bundle):
                 yield number, packed, values
-        condition = bundles.unbundled() if bundled else "1 = 1"
-        sql = f"SELECT segment, token, slots FROM postings WHERE segment IN ({marks(part)}) AND token >= ? AND token < ? AND {condition}"  # noqa: S608, E501  # marks
-        for number, token, slots in connection.rows(sql, (*part, start, start + LAST)):
-            yield number, bytes(slots), (token[len(start) :],)
+        if not bundled:
+            yield from _rows(connection, kind, part)
 
 
 def _bundles(connection: Connection, kind: str, segments: Sequence[int]) -> dict[int, bytes]:
@@ -67,3 +64,12 @@ def _bundles(connection: Connection, kind: str, segments: Sequence[int]) -> dict
         number: bytes(bundle) for number, bundle in connection.rows(sql, (*segments, bundles.token_of(kind)))
     }
     return found if len(found) == len(segments) else {}
+
+
+def _rows(
+    connection: Connection, kind: str, segments: Sequence[int]
+) -> Iterator[tuple[int, bytes, Sequence[str]]]:
+    start = f"{kind}:"
+    sql = f"SELECT segment, token, slots FROM postings WHERE segment IN ({marks(segments)}) AND token >= ? AND token < ?"  # noqa: S608, E501  # marks
+    for number, token, slots in connection.rows(sql, (*segments, start, start + LAST)):
+        yield number, bytes(slots), (token[len(start) :],)

@@ -28,7 +28,7 @@ from zoohub.registry.tokens import split
 
 PAGE = 100
 _RESCORED = 300  # the most popular models with the words in their name are ordered by how well they fit
-_DOUBTS = 2_000  # so many doubtful models are looked at for a count; beyond, they count as they seem
+_DOUBTS = 1_000  # up to so many doubtful models are looked at for a count; where there are more, all count
 
 
 T = TypeVar("T")
@@ -209,15 +209,13 @@ def facet_counts(connection: Connection, query: Query, name: str) -> Counter[str
 
 
 def _matching(connection: Connection, plan: Node) -> Iterator[tuple[int, BitMap]]:
-    """(segment, slots that match) of every segment; doubtful models are looked at while they are few."""
-    looked = 0
-    for segment in segments(connection, plan, 0):
-        sure, maybe = plan.sets(segment)
-        doubtful = maybe - sure
-        looked += len(doubtful)
-        if doubtful and looked <= _DOUBTS:
+    """(segment, slots that match) of every segment; doubtful models are looked at where they are few in all."""
+    found = [(segment, *plan.sets(segment)) for segment in segments(connection, plan, 0)]
+    few = sum(len(maybe) - len(sure) for _, sure, maybe in found) <= _DOUBTS
+    for segment, sure, maybe in found:
+        if few and len(maybe) > len(sure):
             base = segment.number * bitmap.SLOTS
-            true = checked(connection, plan, segment, doubtful, 500)
+            true = checked(connection, plan, segment, maybe - sure, 500)
             yield segment.number, sure | BitMap([slot - base for slot in true])
         else:
             yield segment.number, maybe

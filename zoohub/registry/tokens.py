@@ -33,7 +33,7 @@ from zoohub import tasks
 from zoohub.registry.encoding import epoch, key_of, storable
 from zoohub.registry.records import DEFAULT_SOURCE, UNKNOWN
 
-VERSION = "4"  # a registry indexed by another version is indexed anew when it is next written
+VERSION = "5"  # a registry indexed by another version is indexed anew when it is next written
 
 EVERY = "*"
 LAST = "\U0010ffff"  # sorts after every character that a token holds
@@ -92,6 +92,11 @@ def grams(word: str) -> tuple[str, ...]:
 def facet(kind: str, value: str) -> str:
     """The token of a facet value."""
     return f"{kind}:{fold(value)[:200]}"
+
+
+def word_token(word: str) -> str:
+    """The token of a word in tags, description or author; the sign before it keeps it apart from facets."""
+    return f"+{word[:64]}"
 
 
 MOST_PARAMETERS = 2**62
@@ -208,7 +213,7 @@ def _author_tokens(author: str | None) -> tuple[str, ...]:
     parts = split(author)
     return (
         facet("author", author),
-        *parts,
+        *map(word_token, parts),
         *pair_tokens(parts),
         *(gram for word in parts for gram in grams(word)),
     )
@@ -235,7 +240,7 @@ def _description_tokens(described: tuple[str, int]) -> Iterable[str]:
 def _word_tokens(parts: Sequence[str]) -> Iterable[str]:
     yield from pair_tokens(parts)
     for part in parts:
-        yield part[:64]
+        yield word_token(part)
         if is_cjk(part):
             yield from part
             yield from grams(part)
