@@ -6,9 +6,10 @@ import base64
 import binascii
 import json
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from math import log10
 from typing import Any as Anything
 from typing import Generic, NamedTuple, TypeVar
@@ -23,7 +24,7 @@ from zoohub.registry.orders import Place, ordered
 from zoohub.registry.plan import All, Has, Node, Not
 from zoohub.registry.query import FACETS, Query, Search, read
 from zoohub.registry.ranks import first_below
-from zoohub.registry.slots import at, checked, documents, matching, segment_count, segments, take
+from zoohub.registry.slots import at, candidates, checked, documents, matching, segment_count, segments, take
 from zoohub.registry.tokens import split
 
 PAGE = 100
@@ -196,29 +197,36 @@ def facet_counts(connection: Connection, query: Query, name: str) -> Counter[str
     """Value of a facet -> how many of the matching models have it."""
     if name not in FACETS:
         raise InvalidQuery(f"Cannot count by {name!r}.", f"Count by one of: {', '.join(FACETS)}")
-    counts: Counter[str] = Counter()
+    counts: defaultdict[str, int] = defaultdict(int)
     with connection.snapshot():
         matching = {number: found for number, found in _matching(connection, read(query).plan) if found}
         for number, packed, values in postings.of_facet(connection, FACETS[name], list(matching)):
             if both := bitmap.common(matching[number], packed):
                 for value in values:
                     counts[value] += both
-    for value in [value for value in counts if value.startswith("@")]:  # groups of values, not values
-        del counts[value]
-    return counts
+    # What begins so is a group of values.
+    return Counter({value: count for value, count in counts.items() if not value.startswith("@")})
 
 
 def _matching(connection: Connection, plan: Node) -> Iterator[tuple[int, BitMap]]:
     """(segment, slots that match) of every segment; doubtful models are looked at where they are few in all."""
     found = [(segment, *plan.sets(segment)) for segment in segments(connection, plan, 0)]
-    few = sum(len(maybe) - len(sure) for _, sure, maybe in found) <= _DOUBTS
+    doubtful = [
+        segment.number * bitmap.SLOTS + offset
+        for segment, sure, maybe in found if sure is not maybe
+        for offset in islice(maybe - sure, _DOUBTS + 1)
+    ]  # fmt: skip
+    looked_at = candidates(connection, doubtful) if len(doubtful) <= _DOUBTS else None
     for segment, sure, maybe in found:
-        if few and len(maybe) > len(sure):
-            base = segment.number * bitmap.SLOTS
-            true = checked(connection, plan, segment, maybe - sure, 500)
-            yield segment.number, sure | BitMap([slot - base for slot in true])
-        else:
+        if looked_at is None or sure is maybe:
             yield segment.number, maybe
+            continue
+        base = segment.number * bitmap.SLOTS
+        true = [
+            offset for offset in maybe - sure
+            if base + offset in looked_at and plan.holds(segment, offset, looked_at[base + offset])
+        ]  # fmt: skip
+        yield segment.number, sure | BitMap(true)
 
 
 # --- small things -------------------------------------------------------------------------------
