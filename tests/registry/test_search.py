@@ -177,6 +177,14 @@ def test_relevance_puts_the_name_before_the_rest_and_the_used_before_the_unused(
     assert set(found[2:]) == {"something", "fasterwhisper"}
 
 
+def test_relevance_puts_a_family_before_others_that_have_its_name_further_behind(
+    registry: Registry, model
+) -> None:
+    registry.add([model("x/toxic-bert"), model("x/bert-for-irony"), model("my-bert/bert-base-uncased")])
+    found = [record.id for record in registry.search("bert")]
+    assert found == ["my-bert/bert-base-uncased", "x/bert-for-irony", "x/toxic-bert"]
+
+
 def test_facet_counts(registry: Registry, model) -> None:
     registry.add([model("a/x", task="fill-mask", tags=("t",)), model("a/y", task="fill-mask"), model("b/z")])
     assert registry.count_by("task") == {"fill-mask": 2, "unknown": 1}

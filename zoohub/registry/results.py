@@ -155,21 +155,27 @@ def _best_first(connection: Connection, slots: Sequence[int], sought: Sequence[s
 
 
 def _score(doc: bytes, downloads: int | None, likes: int | None, sought: Sequence[str]) -> float:
-    """How well a name fits the words: what part of it they are, weighed against how much it is used."""
-    name, length = _name_in(doc)
+    """How well a name fits the words: what part of it they are, weighed against how much it is used.
+
+    A family leads the names of its own models (bert-base-uncased), others have it further behind (toxic-bert); and
+    its home is often called like it (google-bert).
+    """
+    name, length, home = _name_in(doc)
     share = sum(map(len, set(sought))) / length
+    leads = name[: len(sought)] == tuple(sought)
     used = log10(1 + (downloads or 0)) + log10(1 + (likes or 0))
-    return 3 * min(share, 1.0) + (name == tuple(sought)) + used / 2
+    return 3 * min(share, 1.0) + leads + (name == tuple(sought)) + (sought[0] in home) / 2 + used / 2
 
 
 @lru_cache(maxsize=1 << 14)
-def _name_in(doc: bytes) -> tuple[tuple[str, ...], int]:
-    """The words of a model's name, and how long they are together, at least 1.
+def _name_in(doc: bytes) -> tuple[tuple[str, ...], int, tuple[str, ...]]:
+    """The words of a model's name, how long they are together, at least 1, and the words before its last slash.
 
     Kept, since common words meet the same popular models again and again.
     """
-    words = tuple(split(key_in(doc).rsplit("/", 1)[-1]))
-    return words, max(sum(map(len, words)), 1)
+    home, _, name = key_in(doc).rpartition("/")
+    words = tuple(split(name))
+    return words, max(sum(map(len, words)), 1), tuple(split(home))
 
 
 # --- other orders -------------------------------------------------------------------------------
