@@ -138,6 +138,12 @@ def test_database_commands(filled: Path, tmp_path: Path) -> None:
     with Registry.open(target, catalog=False) as copied:
         assert [record.id for record in copied.search("resnet")] == ["org/resnet", "me/resnet-tuned"]
     assert "not empty" in zoo("db", "copy", f"sqlite:///{filled / 'registry.db'}", target, code=2).stderr
+    nowhere, other = filled / "nowhere.db", filled / "other.db"
+    assert (
+        "holds no registry" in zoo("db", "copy", f"sqlite:///{nowhere}", f"sqlite:///{other}", code=2).stderr
+    )
+    assert not nowhere.exists()
+    assert not other.exists()
 
 
 def test_a_file_that_is_no_database_is_said(zoo_home: Path) -> None:

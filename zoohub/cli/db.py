@@ -60,9 +60,15 @@ def copy(source: str, target: str) -> None:
     """Copy a registry into an empty database: zoo db copy sqlite:///old.db postgresql+psycopg://user@host/db."""
     from tqdm import tqdm
 
-    from zoohub.registry import Registry
+    from zoohub.errors import UsageError
+    from zoohub.registry import Registry, database
     from zoohub.registry.upkeep import copy as copy_rows
 
+    if not database.holds_registry(source):
+        raise UsageError(
+            f"{database.public_url(source)} holds no registry.",
+            "Name the database to copy from first: zoo db info",
+        )
     with (
         Registry.open(source, catalog=False) as old,
         Registry.open(target, catalog=False) as new,

@@ -249,6 +249,17 @@ def revision(connection: Connection) -> str | None:
     return str(row[0]) if row else None
 
 
+def holds_registry(url: str) -> bool:
+    """Whether there is a registry at `url`, of whatever schema; nothing is made."""
+    if is_sqlite(url) and not sqlite_path(url).is_file():
+        return False
+    connection = Connection(url)
+    try:
+        return revision(connection) is not None
+    finally:
+        connection.close()
+
+
 def prepare(url: str) -> bool:
     """Make the database at `url` current: create or upgrade it where needed; True where it was created.
 
