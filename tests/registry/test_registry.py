@@ -215,3 +215,12 @@ def test_a_choice_of_licenses_is_found_by_what_it_grants(registry: Registry) -> 
     assert [record.id for record in registry.search(license="mit OR Apache-2.0")] == ["a/either"]
     assert registry.commercial("apache-2.0 AND cc-by-nc-4.0") == "no"
     assert {record.id for record in registry.search(license="unknown")} == {"a/list"}
+
+
+def test_a_record_prints_what_is_stated_and_little_of_what_is_long() -> None:
+    shown = repr(replace(full_record(), description="long " * 100))
+    assert shown.startswith("ModelRecord('Org/Bert-Base', revision='abc123', task='fill-mask'")
+    assert "parameters=110000000" in shown
+    assert "gone" not in shown
+    assert len(shown) < 1000
+    assert repr(ModelRecord("a/b")) == "ModelRecord('a/b', license='unknown')"

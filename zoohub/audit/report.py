@@ -58,10 +58,10 @@ class ModelAudit:
                 "findings": [finding.to_dict() for finding in self.findings]}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class AuditReport:
     """The audit of several models, and of code where some was given; `extra` are findings about no single
-    model."""
+    model. Printed it is Markdown, as a notebook shows it too."""
 
     policy: Policy
     models: tuple[ModelAudit, ...] = ()
@@ -78,6 +78,16 @@ class AuditReport:
     def verdict(self) -> str:
         """deny, review or allow: the strictest of all findings."""
         return strictest(finding.severity for finding in self.findings)
+
+    def __repr__(self) -> str:
+        return f"<AuditReport under {self.policy.name}: {self.verdict}, models {len(self.models)}>"
+
+    def __str__(self) -> str:
+        from zoohub.audit.render import markdown
+
+        return markdown(self)
+
+    _repr_markdown_ = __str__
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""

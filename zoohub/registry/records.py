@@ -127,7 +127,7 @@ class LicenseEvidence:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ModelRecord:
     """All that is known of one model. Unknown is None, empty, or "unknown" for the license; never guessed.
 
@@ -178,6 +178,18 @@ class ModelRecord:
         if self.task and self.task not in self.tasks:
             object.__setattr__(self, "tasks", (self.task, *self.tasks))
 
+    def __repr__(self) -> str:
+        """What is stated, long values cut short: a record is printed more often than it is copied."""
+        import reprlib
+
+        short = reprlib.Repr()
+        short.maxtuple, short.maxdict, short.maxstring, short.maxother = 4, 4, 60, 60
+        stated = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _TOLD_BY_ID}
+        known = [
+            f"{name}={short.repr(value)}" for name, value in stated.items() if value not in (None, (), {})
+        ]
+        return f"ModelRecord({', '.join([repr(self.id), *known])})"
+
     @property
     def model_id(self) -> ModelId:
         """The parsed id, with the revision where one is known."""
@@ -211,6 +223,7 @@ class ModelRecord:
 
 
 _FIELDS = frozenset(f.name for f in fields(ModelRecord))
+_TOLD_BY_ID = ("id", "source", "name", "author")
 _NESTED: dict[str, type] = {
     "license_evidence": LicenseEvidence,
     "base_models": BaseModel,
