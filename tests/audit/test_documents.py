@@ -118,6 +118,9 @@ def test_sarif_is_valid_and_points_at_the_line(report: AuditReport) -> None:
 
 
 def test_a_report_prints_as_a_person_reads_it(report: AuditReport) -> None:
-    assert repr(report) == f"<AuditReport under {report.policy.name}: {report.verdict}, models {len(report.models)}>"
+    assert (
+        repr(report)
+        == f"<AuditReport under {report.policy.name}: {report.verdict}, models {len(report.models)}>"
+    )
     assert str(report).startswith(f"# Model audit: {report.verdict}\n")
     assert "me/child" in str(report)

@@ -31,6 +31,7 @@ READ_WAIT = 60.0  # seconds that a reader waits for a lock; under WAL that is a 
 WRITE_WAIT = 900.0  # seconds that a writer waits for another: renewing 3 million ranks takes minutes
 _PAGE_BYTES = 8192
 _CACHE_KB, _ROOMY_KB = 16_000, 128_000  # pages in memory: usually, in bulk loads
+_LOG, _ROOMY_LOG = 1_000, 40_000  # pages in the write-ahead log before it is worked into the file
 _MAPPED = 2 << 30  # bytes of the file that are read in place, without a copy
 _LOCK_KEY = 0x7A6F6F  # "zoo": the advisory lock that makes PostgreSQL's writers take turns
 
@@ -98,15 +99,17 @@ class Connection:
 
     @contextmanager
     def roomy(self) -> Iterator[None]:
-        """More memory for pages: one that a bulk load changes again and again is then written once a transaction."""
+        """More room for pages in memory and in the log: a bulk load changes the same ones again and again."""
         if not self.sqlite:
             yield
             return
         self._raw.execute(f"PRAGMA cache_size=-{_ROOMY_KB}")
+        self._raw.execute(f"PRAGMA wal_autocheckpoint={_ROOMY_LOG}")
         try:
             yield
         finally:
             self._raw.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
+            self._raw.execute(f"PRAGMA wal_autocheckpoint={_LOG}")
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

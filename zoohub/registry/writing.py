@@ -36,7 +36,7 @@ _BULK = 4  # batches from which on starting helpers pays
 _AHEAD = 4  # batches that helpers have in hand
 # Batches of a bulk load that are committed together: the hashes of one fall on half of all pages of their index, and
 # each commit writes its pages anew.
-_TOGETHER = 16
+_TOGETHER = 32
 _PIECEMEAL = 20_000  # at most so many changes are worked into the index one by one
 # A change of one of these is an event in the history.
 WATCHED = ("license", "base_models", "gated", "gone")
