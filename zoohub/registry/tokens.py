@@ -183,6 +183,11 @@ def index_units(
             get("source"), get("gated"), get("gone") is not None, license_id, tuple(groups),
         ),)),
     ]  # fmt: skip
+    if get("source", DEFAULT_SOURCE) not in (
+        DEFAULT_SOURCE,
+        "folder",
+    ):  # others gather models of many authors
+        units.append((_home_tokens, (namespace.rpartition(":")[2],)))
     if datasets := get("datasets"):
         units.append((_dataset_tokens, datasets))
     if bases := get("base_models"):
@@ -210,9 +215,14 @@ def _name_tokens(word: str) -> tuple[str, ...]:
 def _author_tokens(author: str | None) -> tuple[str, ...]:
     if not author:
         return (facet("author", UNKNOWN),)
-    parts = split(author)
+    return (facet("author", author), *_home_tokens(author))
+
+
+@lru_cache(maxsize=1 << 12)
+def _home_tokens(home: str) -> tuple[str, ...]:
+    """The tokens of what stands before the name: the author, and the collection of a source that has such."""
+    parts = split(home)
     return (
-        facet("author", author),
         *map(word_token, parts),
         *pair_tokens(parts),
         *(gram for word in parts for gram in grams(word)),
