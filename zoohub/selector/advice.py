@@ -15,7 +15,7 @@ from zoohub.cards import licenses
 from zoohub.errors import SelectorError, UsageError
 from zoohub.registry import Evidence, ModelRecord, Registry
 from zoohub.selector import candidates, facts, footprint, relevance, store, telling
-from zoohub.selector.board import Board, Context, seed_noise
+from zoohub.selector.board import Board, Context
 from zoohub.selector.footprint import Footprint
 from zoohub.selector.forecast import Forecast, forecast
 from zoohub.selector.hardware import machine
@@ -29,7 +29,6 @@ PROMISING = 250  # models with evidence that are looked up in the registry, the 
 CROWD = 6  # models that make a comparison; where there is none, FEWEST do
 FEWEST = 3
 RELATIVES = 500  # models of the board that take part in the ranking
-SPARED = 0.02  # of a score in 0..1 that a smaller model may cost at most, however large the noise
 ASSUMED = 1000  # samples of a task that must be learned, where nobody said how many
 # the task of models that take classes of the user's own without training
 ZERO_SHOT = {
@@ -51,12 +50,17 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One candidate. Scores are in the metric's own unit; NaN-free: None where there is no evidence. `measured` is what
-    it reached on the user's data: by a cross-validated probe on features, or trained by `--try`."""
+    """One candidate. Scores are in the metric's own unit; NaN-free: None where there is no evidence.
+
+    `best` is the chance that no candidate scores higher, `near` that none scores higher by more than noise between
+    seeds. `needs_code` says that the model runs code of its own, which is refused until it is trusted. `measured` is
+    what it reached on the user's data: by a cross-validated probe on features, or trained by `--try`.
+    """
 
     id: str
     rank: int
     best: float
+    near: float | None
     score: float | None
     low: float | None
     high: float | None
@@ -68,6 +72,7 @@ class Recommendation:
     training: Footprint | None
     license: str
     commercial: str
+    needs_code: bool
     parameters: int | None
     reasons: tuple[Reason, ...]
     pushes: tuple[str, ...]
@@ -177,15 +182,11 @@ def _ranked(
     full, board = board, _fewer(board, names)
     traits = {name: _traits(found.records.get(name), name) for name in {*names, *board.models}}
     ranking = rank(board, traits, target, names)
-    made = forecast(ranking, full)
-    order = _prefer(made, ranking, found.records, target)
-    items = tuple(
-        _recommendation(
-            place, index, made, ranking, board, target, found.records[names[index]], wanted, evidence
-        )
-        for place, index in enumerate(order[:limit], start=1)
-    )
-    notes = telling.notes(board, wanted, domain, items, found.records)
+    made = forecast(ranking, full, target.n_train)
+    order = _prefer(made, ranking, found.records)
+    known = _Known(wanted, target, found.records, evidence, board, ranking, made)
+    items = tuple(known.of(index, place) for place, index in enumerate(order[:limit], start=1))
+    notes = telling.notes(board, wanted, domain, items, [found.records[names[index]] for index in order])
     return Answer(
         wanted.task, telling.sentence(items, made, names), items, notes, made.metric, dict(found.removed)
     )
@@ -235,85 +236,91 @@ def _traits(record: ModelRecord | None, name: str) -> Traits:
     return Traits(size, {}, kinds, record.downloads if record else None)
 
 
-def _prefer(
-    made: Forecast, ranking: Ranking, records: Mapping[str, ModelRecord], target: Context
-) -> list[int]:
-    """Expected order, but of models of the tie-set within seed noise (at most SPARED) of its best the smaller goes
-    first, then the one with the freer license; without evidence, of equals the one with the freer license."""
+def _prefer(made: Forecast, ranking: Ranking, records: Mapping[str, ModelRecord]) -> list[int]:
+    """Expected order, but models of the tie-set within seed noise of its best go first: those that need no code of
+    their own, the smaller, the one with the freer license. Without evidence the same holds of equals."""
 
-    def unfree(index: int) -> bool:
-        return not licenses.in_group(records[ranking.models[index]].license, "commercial")
+    def burden(index: int) -> tuple[bool, float, bool]:
+        record = records[ranking.models[index]]
+        unfree = not licenses.in_group(record.license, "commercial")
+        return facts.needs_code(record), facts.size(record) or 1e15, unfree
 
     if made.metric is None:
-        return sorted(made.everyone, key=lambda i: (-round(float(ranking.mean[i]), 3), unfree(i)))
-    noise = telling.scale(made) * min(seed_noise(target.n_train), SPARED)
+        return sorted(made.everyone, key=lambda i: (-round(float(ranking.mean[i]), 3), *burden(i)))
     score = dict(zip(made.order, made.typical, strict=True))
     tied = [i for i in made.tie_set if i in score]
     best = max(score[i] for i in tied)
-    near = [i for i in tied if best - score[i] <= noise and ranking.records[i]]
-    near.sort(key=lambda i: (facts.size(records[ranking.models[i]]) or 1e15, unfree(i)))
+    near = [i for i in tied if best - score[i] <= made.margin and ranking.records[i]]
+    near.sort(key=burden)
     ahead = set(near)
     return near + [i for i in made.everyone if i not in ahead]
 
 
-def _recommendation(
-    place: int,
-    index: int,
-    made: Forecast,
-    ranking: Ranking,
-    board: Board,
-    target: Context,
-    record: ModelRecord,
-    wanted: Wanted,
-    evidence: Sequence[Evidence],
-) -> Recommendation:
-    spot = made.order.index(index) if index in made.order else None
-    size = facts.size(record)
-    plan = wanted.plan(size)
-    shape = footprint.shape(record, parameters=size)
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """All that an answer's candidates are described from."""
 
-    def cost(strategy: str) -> Footprint | None:
+    wanted: Wanted
+    target: Context
+    records: Mapping[str, ModelRecord]
+    evidence: Sequence[Evidence]
+    board: Board
+    ranking: Ranking
+    made: Forecast
+
+    def of(self, index: int, place: int) -> Recommendation:
+        """The candidate at `index` of the ranking, recommended in this place."""
+        made, record = self.made, self.records[self.ranking.models[index]]
+        spot = made.order.index(index) if index in made.order else None
+        size = facts.size(record)
+        plan = self.wanted.plan(size)
+        known = record.license != "unknown"
+        return Recommendation(
+            id=record.id,
+            rank=place,
+            best=float(made.best[spot]) if spot is not None else 0.0,
+            near=_number(made.near, spot),
+            score=_number(made.score, spot),
+            low=_number(made.low, spot),
+            high=_number(made.high, spot),
+            regret=_number(made.regret, spot),
+            tied=index in made.tie_set,
+            records=int(self.ranking.records[index]),
+            strategy=plan,
+            inference=self._cost(record, size, "inference"),
+            training=self._cost(record, size, plan.name) if plan.name != "zero-shot" else None,
+            license=record.license,
+            commercial=licenses.get(record.license).answer("commercial") if known else "unknown",
+            needs_code=facts.needs_code(record),
+            parameters=size,
+            reasons=self._reasons(record.id),
+            pushes=telling.pushes(self.ranking, index, size),
+        )
+
+    def _cost(self, record: ModelRecord, size: int | None, work: str) -> Footprint | None:
+        shape = footprint.shape(record, parameters=size)
         if shape is None:
             return None
-        return footprint.estimate(shape, strategy, precision=wanted.precision, samples=wanted.samples or 0)
+        return footprint.estimate(
+            shape, work, precision=self.wanted.precision, samples=self.wanted.samples or 0
+        )
 
-    return Recommendation(
-        record.id,
-        place,
-        float(made.best[spot]) if spot is not None else 0.0,
-        _known(made.score, spot),
-        _known(made.low, spot),
-        _known(made.high, spot),
-        _known(made.regret, spot),
-        index in made.tie_set,
-        int(ranking.records[index]),
-        plan,
-        cost("inference"),
-        cost(plan.name) if plan.name != "zero-shot" else None,
-        record.license,
-        licenses.get(record.license).answer("commercial") if record.license != "unknown" else "unknown",
-        size,
-        _reasons(record.id, board, target, evidence),
-        telling.pushes(ranking, index, size),
-    )
+    def _reasons(self, model: str) -> tuple[Reason, ...]:
+        """The model's results in the contexts that agree most with what is asked."""
+        board = self.board
+        if model not in board.models:
+            return ()
+        row = board.models.index(model)
+        near = relevance.agreement(board.contexts, self.target)
+        known = [i for i in np.argsort(-near, kind="stable") if not np.isnan(board.values[row, i])][:3]
+        sources = {(e.dataset, e.metric): e.source for e in self.evidence if e.model == model}
+        found = []
+        for i in known:
+            dataset, metric = board.contexts[i].dataset, board.contexts[i].metric or ""
+            value, rank = abs(float(board.values[row, i])), float(board.ranks[row, i])
+            found.append(Reason(dataset, metric, value, rank, sources.get((dataset, metric), "")))
+        return tuple(found)
 
 
-def _known(values: Any, spot: int | None) -> float | None:
+def _number(values: Any, spot: int | None) -> float | None:
     return None if spot is None or np.isnan(values[spot]) else float(values[spot])
-
-
-def _reasons(model: str, board: Board, target: Context, evidence: Sequence[Evidence]) -> tuple[Reason, ...]:
-    """The model's results in the contexts that agree most with what is asked."""
-    if model not in board.models:
-        return ()
-    row = board.models.index(model)
-    near = relevance.agreement(board.contexts, target)
-    known = [i for i in np.argsort(-near, kind="stable") if not np.isnan(board.values[row, i])][:3]
-    sources = {(e.dataset, e.metric): e.source for e in evidence if e.model == model}
-    found = []
-    for i in known:
-        context = board.contexts[i]
-        key = (context.dataset, context.metric or "")
-        value = abs(float(board.values[row, i]))
-        found.append(Reason(context.dataset, key[1], value, float(board.ranks[row, i]), sources.get(key, "")))
-    return tuple(found)

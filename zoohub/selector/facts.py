@@ -80,6 +80,11 @@ def published_size(model: str) -> int | None:
     return found.parameters if found else None
 
 
+def needs_code(record: ModelRecord) -> bool:
+    """Whether the model runs code of its own, as its config or a tag says."""
+    return bool(record.config.get("auto_map")) or "custom_code" in record.tags
+
+
 def _named_size(record: ModelRecord) -> int | None:
     """What the name says; names of vision models count training images instead (`datacomp-1b`)."""
     known = tasks.get(record.task) if record.task else None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zoohub.selector.board import Board
+from zoohub.selector.board import Board, seed_noise
 from zoohub.selector.ranking import Ranking
 from zoohub.selector.rehearsal import Rehearsal, rehearse
 from zoohub.selector.utility import percentile
@@ -25,34 +25,41 @@ DRAWS = 2000
 HELD = 0.9  # of the draws, the tie-set holds the best
 HELD_UNREHEARSED = 0.97  # the same where the evidence has too few data sets to test that
 COVERED = 0.8  # of new results, the interval holds; of new data sets, the tie-set holds the best
+SPARED = 0.02  # of a score in 0..1 that a smaller model may cost at most, however large the noise of seeds
 LIMIT = 128  # models that are simulated; those behind them have no chance worth a number
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """For the first models of `order`: P(best), expected score, its 80 % interval, expected regret; the
-    tie-set.
+    """For the first models of `order`: P(best), P(nearly best), expected score, its 80 % interval, expected regret;
+    the tie-set.
 
     `everyone` is the whole order, `order` what was simulated of it, and `tie_set` holds the positions of the models
     between which the evidence cannot choose, in that order, too.
-    `typical` is the score at the expected level, without chance.
+    `near` is the share of draws in which a model comes within `margin` of the best, a score that noise between
+    seeds brings or takes. `typical` is the score at the expected level, without chance.
     Scores are of `metric`, which the contexts that tell most have, higher is better; NaN and None without evidence.
     """
 
     order: tuple[int, ...]
     everyone: tuple[int, ...]
     best: Array
+    near: Array
     score: Array
     low: Array
     high: Array
     regret: Array
     typical: Array
     tie_set: tuple[int, ...]
+    margin: float
     metric: str | None = None
 
 
-def forecast(ranking: Ranking, board: Board, *, seed: int = 0) -> Forecast:
-    """Simulate results of the best models of `ranking`; scores are read from the contexts of `board`."""
+def forecast(
+    ranking: Ranking, board: Board, n_train: float | None = None, *, seed: int = 0
+) -> Forecast:
+    """Simulate results of the best models of `ranking`; scores are read from the contexts of `board`. `n_train` samples
+    tell how far seeds alone move a score."""
     everyone = ranking.order()
     order = everyone[:LIMIT]
     random = np.random.default_rng(seed)
@@ -63,24 +70,28 @@ def forecast(ranking: Ranking, board: Board, *, seed: int = 0) -> Forecast:
     rehearsed = rehearse(board)
     if scores is None:
         nothing = np.full(len(order), np.nan)
-        score = low = high = regret = typical = nothing
+        near = score = low = high = regret = typical = nothing
+        margin = math.nan
     else:
-        score, (low, high) = (
-            scores.mean(axis=0),
-            np.quantile(scores, _ends(weights, rehearsed), axis=0),
-        )
+        score = scores.mean(axis=0)
+        low, high = np.quantile(scores, _ends(weights, rehearsed), axis=0)
         typical = _typical(ranking.mean[order], board, weights)
-        regret = (scores.max(axis=1, keepdims=True) - scores).mean(axis=0)
+        behind = scores.max(axis=1, keepdims=True) - scores
+        regret = behind.mean(axis=0)
+        margin = (100.0 if np.abs(score).max() > 1.5 else 1.0) * min(seed_noise(n_train), SPARED)
+        near = (behind <= margin).mean(axis=0)
     return Forecast(
         tuple(order),
         tuple(everyone),
         winners,
+        near,
         score,
         low,
         high,
         regret,
         typical,
         _tie_set(winners, everyone, ranking, rehearsed),
+        margin,
         metric,
     )
 

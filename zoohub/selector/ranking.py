@@ -28,20 +28,20 @@ from zoohub.selector.utility import CENTER, percentile
 Array = NDArray[np.float64]
 
 PLAIN = 0.5  # share of the plain mean over like contexts in a model's level
-FRONT, FRONT_SHARE = (
-    10,
-    0.2,
-)  # models among which the steadiest may take the lead, at most; share of all models
+FRONT = 10  # models among which the steadiest may take the lead, at most
+FRONT_SHARE = 0.2  # and at most this share of all
 BEHIND = 0.1  # of the ranks, by which the steadiest may stand behind the first
 CAUTION = 0.3  # standard deviations of its rank over data sets that a leader loses
 SUPPOSED = 0.5  # results that a model is credited with, at its expected rank, when its steadiness is judged
-# Part of the scatter of a model's utilities that counts as doubt about its own mean, hence as pull towards
-# its
+# Part of the scatter of a model's utilities that counts as doubt about its own mean, hence as pull towards its
 # relatives. Chosen on the published tables: more costs weighted tau where every model has many records.
 DOUBT = 0.02
-ENOUGH = 1e-9
 HOPE = 1.0  # standard deviations of its own results by which a model counts as better when it may be the best
 USUAL = 3.0  # results with which the scatter of all models counts in that of one
+DEFAULT_SCATTER = 0.4  # of utilities, where no model has two results: half the variance of all utilities
+NEAR = 0.1  # models within this share of the order are of about the same level
+FAITH = 0.5  # weight of the default scatter, in contexts
+ENOUGH = 1e-9  # weight from which a mean is one
 
 
 @dataclass(frozen=True)
@@ -206,8 +206,3 @@ def levels(utilities: Array, weights: Array, datasets: Sequence[str]) -> tuple[A
         free = np.where(effective > 1.05, total * (1.0 - 1.0 / np.maximum(effective, 1.05)), 0.0)
         scatter = (near @ away + FAITH * DEFAULT_SCATTER) / (near @ free + FAITH)
     return level, scatter / np.maximum(effective, ENOUGH), scatter
-
-
-DEFAULT_SCATTER = 0.4  # of utilities, where no model has two results: half the variance of all utilities
-NEAR = 0.1  # models within this share of the order are of about the same level
-FAITH = 0.5  # weight of the default scatter, in contexts

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoohub.cards import licenses
 from zoohub.registry import ModelRecord
 from zoohub.selector import footprint
 from zoohub.selector.board import Board
@@ -50,8 +51,18 @@ def sentence(items: Sequence[Recommendation], made: Forecast, names: Sequence[st
     if tied == 1:
         return f"Use {first.id} {how}: expect {expected}."
     return (
-        f"Use {first.id} {how}: expect {expected}. {tied} of {len(names)} candidates may be the best; "
-        f"of those that score alike the smallest goes first{_highest(first, made, names)}."
+        f"Use {first.id} {how}: expect {expected}.{_near(first, made)} {tied} of {len(names)} candidates cannot be told "
+        f"apart{_highest(first, made, names)}."
+    )
+
+
+def _near(first: Recommendation, made: Forecast) -> str:
+    """How likely no candidate beats the first by more than noise."""
+    if first.near is None:
+        return ""
+    return (
+        f" The chance that none of the others beats it by more than {made.margin:.2g}, which is luck between two runs, "
+        f"is {first.near:.0%}."
     )
 
 
@@ -59,7 +70,11 @@ def _highest(first: Recommendation, made: Forecast, names: Sequence[str]) -> str
     """The one with the highest expected score, where that is not the first."""
     place = int(np.nanargmax(made.score))
     other = names[made.order[place]]
-    return "" if other == first.id else f" ({other} is expected to reach {abs(made.score[place]):.3g})"
+    if other == first.id:
+        return ""
+    alike = first.score is not None and made.score[place] - first.score <= made.margin
+    luck = ", no more than luck above" if alike else ""
+    return f"; {other} is expected to reach {abs(made.score[place]):.3g}{luck}"
 
 
 def assuming(samples: int, told: str) -> str:
@@ -80,16 +95,17 @@ def notes(
     wanted: Wanted,
     domain: str | None,
     items: Sequence[Recommendation],
-    records: Mapping[str, ModelRecord],
+    ordered: Sequence[ModelRecord],
 ) -> tuple[str, ...]:
-    """What makes the answer doubtful, or costly."""
+    """What makes the answer doubtful, or costly, or not to be used by everyone. `ordered` are the records of all
+    candidates, the best first."""
     found = []
-    first = records[items[0].id]
+    first = ordered[0]
     if foreign(first, (wanted.task,)):
         found.append(f"zoohub loads no model for this; {first.id} is for {first.library}.")
     if not board.contexts:
         found.append(f"No evidence for {wanted.task}: the order follows size and popularity, not results.")
-        if not any(record.downloads for record in records.values()):
+        if not any(record.downloads for record in ordered):
             found.append("How popular models are is not known yet: zoo sync hub brings it.")
     elif wanted.language and wanted.language not in {context.language for context in board.contexts}:
         found.append(
@@ -107,7 +123,27 @@ def notes(
             f"{items[0].id} needs about {need.memory.middle / 2**30:.0f} GiB: more than this machine has."
         )
     found += _slow(items[0], wanted, first)
+    found += _unfree(items[0], wanted, ordered)
+    if coded := [item.id for item in items if item.needs_code]:
+        found.append(
+            f"Running code of their own, which is refused until you trust it (--trust): {', '.join(coded)}."
+        )
     return tuple(found)
+
+
+def _unfree(first: Recommendation, wanted: Wanted, ordered: Sequence[ModelRecord]) -> list[str]:
+    """Where no license was asked for and that of the first is not known to allow commercial use, the best that does."""
+    if wanted.license or first.commercial == "yes":
+        return []
+    free = next((record.id for record in ordered if licenses.in_group(record.license, "commercial")), None)
+    if first.license == "unknown":
+        said = f"The license of {first.id} is not known"
+    else:
+        verb = "does not allow" if first.commercial == "no" else "is not known to allow"
+        said = f"The license of {first.id} ({first.license}) {verb} commercial use"
+    if free is None:
+        return [f"{said}, nor is that of any other candidate known to."]
+    return [f"{said}; the best whose license does is {free} (--license commercial)."]
 
 
 def _slow(first: Recommendation, wanted: Wanted, record: ModelRecord) -> list[str]:
@@ -151,8 +187,3 @@ def _moved(what: str, points: float) -> list[str]:
     if abs(points) < 0.5:
         return []
     return [f"{what} put it {'up' if points > 0 else 'down'} by {abs(points):.0f}"]
-
-
-def scale(made: Forecast) -> float:
-    """100 where scores are percentages, 1 where they are shares."""
-    return 100.0 if np.nanmax(np.abs(made.score)) > 1.5 else 1.0

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-SLOPE = 0.3  # utility per standard deviation of log size
+PER_DEVIATION = 0.3  # utility per standard deviation of log size
 
 _WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?")
 
@@ -67,11 +67,11 @@ def expected(names: Sequence[str], traits: Mapping[str, Traits]) -> Array:
 
 
 def _expected(counts: Sequence[float | None]) -> Array:
-    """SLOPE per standard deviation of the logarithm; a model that does not state it stands one below the mean."""
+    """PER_DEVIATION per standard deviation of the logarithm; a model that does not state it stands one below the mean."""
     column = _column([math.log10(count) if count and count > 0 else None for count in counts])
     if column is None:
         return np.zeros(len(counts))
-    result: Array = SLOPE * np.where([not count for count in counts], -1.0, column)
+    result: Array = PER_DEVIATION * np.where([not count for count in counts], -1.0, column)
     return result
 
 

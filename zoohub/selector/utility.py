@@ -14,14 +14,14 @@ Array = NDArray[np.float64]
 
 TOP = 1.05  # keeps the best utility finite; larger is flatter at the top
 CENTER = 0.86  # mean utility over uniform ranks
-SLOPE = 2.5  # of the straight half: both halves then vary alike over uniform ranks
+STRAIGHT = 2.5  # of the straight half: both halves then vary alike over uniform ranks
 PASSES = 5  # of levels and lifts, each from the other; more changes little
 AVERAGE = 1.0  # results as those of an average model that each model is credited with, when others are measured by it
 
 
 def utility(ranks: Array) -> Array:
     """Utility of a percentile rank in 0..1; NaN stays NaN."""
-    result: Array = 0.5 * (CENTER + SLOPE * (ranks - 0.5)) - 0.5 * np.log(TOP - ranks)
+    result: Array = 0.5 * (CENTER + STRAIGHT * (ranks - 0.5)) - 0.5 * np.log(TOP - ranks)
     return result
 
 
