@@ -71,7 +71,7 @@ def main() -> None:
         results["zoohub+scores"] = []
     if args.cold_models:
         results["zoohub with records"] = []
-    calibration: list[tuple[float, float, float, float]] = []
+    calibration: list[tuple[float, ...]] = []
     for case in cases:
         one = evaluate(case, traits, args, scores, calibration)
         for name, values in results.items():
@@ -279,23 +279,26 @@ def load_scores(path: Path) -> dict[str, dict[str, dict[str, float]]]:
     return found
 
 
-def calibrate(case: Case, ranking) -> tuple[float, float, float, float]:
-    """Does the tie-set hold the best, how large is it, and how many results lie in their intervals."""
-    made = forecast(ranking, case.seen)
+def calibrate(case: Case, ranking) -> tuple[float, ...]:
+    """Does the tie-set hold the best, how large is it, how many results lie in their intervals; how likely is the
+    first as good as the best but for noise, and is it."""
+    made = forecast(ranking, case.seen, case.target.n_train)
     best = case.truth.max()
     held = float(case.truth[list(made.tie_set)].max() >= best)
     truth = case.truth[list(made.order)]
     covered = float(np.mean((truth >= made.low) & (truth <= made.high)))
-    return held, float(len(made.tie_set)), covered, float(len(case.models))
+    near = float(best - truth[0] <= made.margin)
+    return held, float(len(made.tie_set)), covered, float(len(case.models)), float(made.near[0]), near
 
 
 def calibrated(rows: list, args: argparse.Namespace) -> dict:
     if not rows or args.cold_models:
         return {}
-    held, size, covered, models = np.array(rows).mean(axis=0)
+    held, size, covered, models, expected, near = np.array(rows).mean(axis=0)
     return {
         "tie_set": {"holds_best": round(held, 3), "mean_size": round(size, 1), "of_models": round(models, 1)},
         "interval_80": round(covered, 3),
+        "near_best": {"expected": round(expected, 3), "was": round(near, 3)},
     }
 
 

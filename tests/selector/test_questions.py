@@ -83,6 +83,10 @@ def test_where_no_ready_model_passes_the_error_speaks_of_samples(registry):
         ("org/gemma-2b-it", (), "it", False),
         ("org/whisper-small.en", (), "zh", False),
         ("org/bert-base-chinese", ("ja",), "zh", False),
+        ("org/xlm-roberta-large-dutch", (), "nl", True),
+        ("org/xlm-roberta-large-dutch", (), "de", False),
+        ("org/xlm-roberta-large-english", (), "de", False),
+        ("damo/nlp_csanmt_translation_zh2en", (), "en", True),
         ("org/anything", ("multilingual",), "sw", True),
     ],
 )
@@ -257,3 +261,56 @@ def test_the_answer_ends_with_the_license_and_the_commands_to_go_on_with(name, t
     assert f"License of {name}: apache-2.0, commercial use allowed" in shown
     assert shown.rstrip().endswith(work)
     assert (f"zoo pull {name}" in shown) == ("library" not in more)
+
+
+def _tied(registry, names: dict[str, dict]) -> None:
+    """Models that reach the same everywhere, ahead of five that do not."""
+    registry.add(record(name, "tabular-classification", **more) for name, more in names.items())
+    registry.add(record(f"org/low-{i}", "tabular-classification") for i in range(5))
+    scores = dict.fromkeys(names, 0.9) | {f"org/low-{i}": 0.5 + i / 50 for i in range(5)}
+    registry.add_evidence(
+        [Evidence(model, "tabular-classification", f"s{d}", "accuracy", score + d / 100)
+         for model, score in scores.items() for d in range(6)]
+    )  # fmt: skip
+
+
+def test_where_no_license_was_asked_for_the_best_free_model_is_named_beside_one_that_forbids_business(
+    registry,
+):
+    _tied(registry, {"org/closed": {"license": "cc-by-nc-4.0", "parameters": 1_000_000}, "org/open": {}})
+    found = answer("tabular-classification", 900, registry=registry)
+    assert found.recommendations[0].id == "org/closed"
+    assert [note for note in found.notes if "forbids commercial use" in note and "org/open" in note]
+    asked = answer("tabular-classification", 900, license="commercial", registry=registry)
+    assert asked.recommendations[0].id == "org/open"
+    assert not [note for note in asked.notes if "forbids" in note]
+
+
+def test_of_equals_one_that_runs_code_of_its_own_comes_later_and_is_noted(registry):
+    coded = {"parameters": 1_000_000, "config": {"auto_map": True}}
+    _tied(registry, {"org/coded": coded, "org/plain": {}, "org/tagged": {"tags": ("custom_code",)}})
+    found = answer("tabular-classification", 900, registry=registry)
+    assert [(item.id, item.needs_code) for item in found.recommendations[:3]] == [
+        ("org/plain", False), ("org/coded", True), ("org/tagged", True)
+    ]  # fmt: skip
+    assert [note for note in found.notes if "code of their own" in note and "org/coded, org/tagged" in note]
+
+
+def test_results_of_training_say_nothing_of_how_a_model_writes_untrained(registry):
+    registry.add(record(f"org/m{n}", "text-generation", parameters=10**7 * (9 - n)) for n in range(8))
+    registry.add_evidence(
+        [Evidence(f"org/m{n}", "text-generation", f"s{d}", "test_loss", 3.0 - n / 10, False, strategy="full")
+         for n in range(8) for d in range(6)]
+    )  # fmt: skip
+    assert answer("text-generation", 3000, registry=registry).recommendations[0].records
+    asked = answer("text-generation", registry=registry)
+    assert any(note.startswith("No evidence") for note in asked.notes)
+    assert asked.recommendations[0].score is None
+
+
+def test_without_evidence_models_made_for_the_language_come_first(registry):
+    names = ("org/xlm-large", "org/xlm-german", "org/bert-multilingual")
+    registry.add(record(name, "token-classification", parameters=None) for name in names)
+    found = answer("token-classification", 2000, language="de", registry=registry)
+    assert found.recommendations[0].id == "org/xlm-german"
+    assert any("the order says little" in note for note in found.notes)

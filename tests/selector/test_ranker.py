@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zoohub.registry import Evidence
-from zoohub.selector import facts, relevance, strategy, telling, transfer
+from zoohub.selector import facts, relevance, strategy, telling, transfer, units
 from zoohub.selector.board import Board, Context, percentiles, seed_noise
 from zoohub.selector.forecast import forecast
 from zoohub.selector.ranking import rank
@@ -133,6 +133,29 @@ def test_forecasts_agree_with_themselves():
     assert found.regret[0] == min(found.regret)
     assert 1 <= len(found.tie_set) <= 4
     assert sum(found.best[found.order.index(i)] for i in found.tie_set) >= 0.9
+    assert (found.near >= found.best).all()
+    assert found.margin == seed_noise(None)
+
+
+def test_equals_are_rarely_the_best_and_mostly_near_it():
+    rng = np.random.default_rng(1)
+    made = board(0.8 + 0.004 * rng.standard_normal((40, 8)))
+    found = forecast(rank(made, {}, Context("x"), list(made.models)), made, n_train=3000)
+    assert found.best.max() < 0.3
+    assert found.near.min() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("metric", "scores", "scale"),
+    [
+        ("accuracy", [0.7], 1.0),
+        ("score", [71.0], 100.0),
+        ("wer", [-8.0], 100.0),
+        ("test_loss", [-1.9, -2.1], 2.0),
+    ],
+)
+def test_noise_is_a_share_of_the_metrics_scale(metric, scores, scale):
+    assert units.scale(metric, np.array(scores)) == scale
 
 
 def test_without_any_evidence_there_is_no_score():

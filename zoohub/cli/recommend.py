@@ -109,9 +109,10 @@ def recommend(
 ) -> None:  # fmt: skip
     """Say which model to use for a task, how to fine-tune it, how good it will be and what it costs.
 
-    Answers from published results and metadata alone: no weights are needed. P(best), the score's 80 %
-    interval
-    and the regret come from one simulation; TIE marks models between which the evidence cannot choose.
+    Answers from published results and metadata alone: no weights are needed. P BEST is the chance that a model scores
+    highest of all; NEAR BEST, that none scores higher by more than two runs of one model differ by. Both, the
+    score's 80 % interval and the regret come from one simulation; TIE marks models between which the evidence cannot
+    choose.
     """
     # matrices of a few hundred rows: threads that wait for one another cost more than they bring
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

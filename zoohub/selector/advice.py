@@ -19,7 +19,7 @@ from zoohub.selector.board import Board, Context
 from zoohub.selector.footprint import Footprint
 from zoohub.selector.forecast import Forecast, forecast
 from zoohub.selector.hardware import machine
-from zoohub.selector.purpose import topic
+from zoohub.selector.purpose import made_for, topic
 from zoohub.selector.question import Wanted, check
 from zoohub.selector.ranking import Ranking, mixed, own_levels, rank
 from zoohub.selector.strategy import Strategy, learns_classes
@@ -30,6 +30,9 @@ CROWD = 6  # models that make a comparison; where there is none, FEWEST do
 FEWEST = 3
 RELATIVES = 500  # models of the board that take part in the ranking
 ASSUMED = 1000  # samples of a task that must be learned, where nobody said how many
+GENERATIVE = (
+    "text-generation",
+)  # what fine-tuning makes of a base model says nothing of how it writes untrained
 # the task of models that take classes of the user's own without training
 ZERO_SHOT = {
     "text-classification": "zero-shot-classification",
@@ -172,7 +175,7 @@ def _ranked(
 ) -> Answer:
     plan = wanted.plan().name
     target = Context("", wanted.task, None, wanted.samples, wanted.classes, wanted.language, domain, plan)
-    evidence = store.gather(registry, wanted.task)
+    evidence = _evidence(registry, wanted)
     board = _board(evidence)
     found = candidates.gather(registry, wanted, _promising(board, target), here)
     names = list(found.records)
@@ -183,13 +186,21 @@ def _ranked(
     traits = {name: _traits(found.records.get(name), name) for name in {*names, *board.models}}
     ranking = rank(board, traits, target, names)
     made = forecast(ranking, full, target.n_train)
-    order = _prefer(made, ranking, found.records)
+    order = _prefer(made, ranking, found.records, wanted.language)
     known = _Known(wanted, target, found.records, evidence, board, ranking, made)
     items = tuple(known.of(index, place) for place, index in enumerate(order[:limit], start=1))
     notes = telling.notes(board, wanted, domain, items, [found.records[names[index]] for index in order])
     return Answer(
         wanted.task, telling.sentence(items, made, names), items, notes, made.metric, dict(found.removed)
     )
+
+
+def _evidence(registry: Registry, wanted: Wanted) -> list[Evidence]:
+    """All results of the task, but of GENERATIVE models that are used as they are none of trained ones."""
+    evidence = store.gather(registry, wanted.task)
+    if wanted.as_it_is and wanted.task in GENERATIVE:
+        return [row for row in evidence if row.strategy in (None, "zero-shot")]
+    return evidence
 
 
 def _claims(records: Iterable[ModelRecord], task: str, known: Sequence[Evidence]) -> list[Evidence]:
@@ -236,17 +247,25 @@ def _traits(record: ModelRecord | None, name: str) -> Traits:
     return Traits(size, {}, kinds, record.downloads if record else None)
 
 
-def _prefer(made: Forecast, ranking: Ranking, records: Mapping[str, ModelRecord]) -> list[int]:
+def _prefer(
+    made: Forecast, ranking: Ranking, records: Mapping[str, ModelRecord], language: str | None
+) -> list[int]:
     """Expected order, but models of the tie-set within seed noise of its best go first: those that need no code of
-    their own, the smaller, the one with the freer license. Without evidence the same holds of equals."""
+    their own, the smaller, the one with the freer license. Without evidence the same holds of equals, after those
+    made for the language."""
 
     def burden(index: int) -> tuple[bool, float, bool]:
         record = records[ranking.models[index]]
         unfree = not licenses.in_group(record.license, "commercial")
         return facts.needs_code(record), facts.size(record) or 1e15, unfree
 
+    def of_others(index: int) -> bool:
+        return language is not None and not made_for(records[ranking.models[index]], language)
+
     if made.metric is None:
-        return sorted(made.everyone, key=lambda i: (-round(float(ranking.mean[i]), 3), *burden(i)))
+        return sorted(
+            made.everyone, key=lambda i: (-round(float(ranking.mean[i]), 3), of_others(i), *burden(i))
+        )
     score = dict(zip(made.order, made.typical, strict=True))
     tied = [i for i in made.tie_set if i in score]
     best = max(score[i] for i in tied)

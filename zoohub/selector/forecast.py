@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zoohub.selector import units
 from zoohub.selector.board import Board, seed_noise
 from zoohub.selector.ranking import Ranking
 from zoohub.selector.rehearsal import Rehearsal, rehearse
@@ -55,9 +56,7 @@ class Forecast:
     metric: str | None = None
 
 
-def forecast(
-    ranking: Ranking, board: Board, n_train: float | None = None, *, seed: int = 0
-) -> Forecast:
+def forecast(ranking: Ranking, board: Board, n_train: float | None = None, *, seed: int = 0) -> Forecast:
     """Simulate results of the best models of `ranking`; scores are read from the contexts of `board`. `n_train` samples
     tell how far seeds alone move a score."""
     everyone = ranking.order()
@@ -78,7 +77,7 @@ def forecast(
         typical = _typical(ranking.mean[order], board, weights)
         behind = scores.max(axis=1, keepdims=True) - scores
         regret = behind.mean(axis=0)
-        margin = (100.0 if np.abs(score).max() > 1.5 else 1.0) * min(seed_noise(n_train), SPARED)
+        margin = units.scale(metric, score) * min(seed_noise(n_train), SPARED)
         near = (behind <= margin).mean(axis=0)
     return Forecast(
         tuple(order),

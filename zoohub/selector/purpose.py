@@ -15,6 +15,7 @@ MANY = ("multilingual", "nllb", "m2m100", "mbart", "xlm", "mt5", "labse", "whisp
 ALSO_CALLED = dict.fromkeys(("sentence-transformers", "open_clip", "peft", "safetensors"), "transformers")
 # words in names that tell a language; codes such as `it` and `is`, which are words, too, do not
 _TOLD = {
+    "en": ("en", "english"),
     "zh": ("zh", "chinese", "cn"),
     "ja": ("ja", "japanese"),
     "ko": ("ko", "korean"),
@@ -84,8 +85,18 @@ def speaks(record: ModelRecord, language: str) -> bool:
     if record.languages:
         return any(one == language or one in OF_ALL for one in record.languages)
     words = re.split(r"[^a-z0-9]+", record.id.lower())
+    if named := _named(words):
+        return language in named
+    return language == "en" or any(many in word for word in words for many in MANY)
+
+
+def made_for(record: ModelRecord, language: str) -> bool:
+    """Whether the model is of this language alone, not one that speaks several or does not say."""
+    spoken = record.languages or _named(re.split(r"[^a-z0-9]+", record.id.lower()))
+    return set(spoken) == {language}
+
+
+def _named(words: Sequence[str]) -> set[str]:
+    """The languages that the words of a name tell."""
     pairs = {code for word in words for match in _PAIR.finditer(word) for code in match.groups()}
-    named = {code for code, told in _TOLD.items() if pairs & {code} or set(words) & set(told)}
-    if language in named or (words[-1:] != ["en"] and any(m in w for w in words for m in MANY)):
-        return True
-    return language == "en" and not named
+    return {code for code, told in _TOLD.items() if pairs & {code} or set(words) & set(told)}

@@ -63,11 +63,15 @@ def _trusted(row: list[str]) -> Evidence:
 
 def gather(registry: Registry, task: str) -> list[Evidence]:
     """All evidence of a task: bundled, then what the registry holds (own runs, imports)."""
-    return [*bundled(task), *_probes_of(task), *map(units.canonical, registry.evidence(task=task))]
+    return [*bundled(task), *_of_embeddings(task), *map(units.canonical, registry.evidence(task=task))]
 
 
-def _probes_of(task: str) -> Iterator[Evidence]:
-    """Results of another task that are results of this one: MTEB classifies by a linear probe on embeddings."""
+def _of_embeddings(task: str) -> Iterator[Evidence]:
+    """Results of embeddings (MTEB) that are results of this task, too: similarity is measured on embeddings, and
+    classes are told apart by a linear probe on them."""
+    if task == "sentence-similarity":
+        for row in _rows_of("feature-extraction"):
+            yield replace(_trusted(row), task=task)
     if task == "text-classification":
         for row in _rows_of("feature-extraction"):
             if row[DATASET].endswith("Classification"):

@@ -51,30 +51,28 @@ def sentence(items: Sequence[Recommendation], made: Forecast, names: Sequence[st
     if tied == 1:
         return f"Use {first.id} {how}: expect {expected}."
     return (
-        f"Use {first.id} {how}: expect {expected}.{_near(first, made)} {tied} of {len(names)} candidates cannot be told "
-        f"apart{_highest(first, made, names)}."
+        f"Use {first.id} {how}: expect {expected}. {_near(first, made)} {tied} of {len(names)} candidates cannot be "
+        f"told apart{_highest(first, made, names)}."
     )
 
 
 def _near(first: Recommendation, made: Forecast) -> str:
     """How likely no candidate beats the first by more than noise."""
-    if first.near is None:
-        return ""
     return (
-        f" The chance that none of the others beats it by more than {made.margin:.2g}, which is luck between two runs, "
-        f"is {first.near:.0%}."
+        f"With a chance of {first.near:.0%} it is the best or within {made.margin:.2g} of it, which is noise."
     )
 
 
 def _highest(first: Recommendation, made: Forecast, names: Sequence[str]) -> str:
-    """The one with the highest expected score, where that is not the first."""
+    """The one with the highest expected score, where that is not the first, and why it is not."""
     place = int(np.nanargmax(made.score))
     other = names[made.order[place]]
     if other == first.id:
         return ""
-    alike = first.score is not None and made.score[place] - first.score <= made.margin
-    luck = ", no more than luck above" if alike else ""
-    return f"; {other} is expected to reach {abs(made.score[place]):.3g}{luck}"
+    own = made.order.index(names.index(first.id))
+    close = made.typical[place] - made.typical[own] <= made.margin
+    why = "; of ones so close the lighter goes first" if close else ""
+    return f" ({other} is expected to reach {abs(made.score[place]):.3g}{why})"
 
 
 def assuming(samples: int, told: str) -> str:
@@ -103,7 +101,11 @@ def notes(
     first = ordered[0]
     if foreign(first, (wanted.task,)):
         found.append(f"zoohub loads no model for this; {first.id} is for {first.library}.")
-    if not board.contexts:
+    if not board.contexts and not any(item.parameters for item in items):
+        found.append(
+            f"No evidence for {wanted.task}, and sizes are not known, either: the order says little."
+        )
+    elif not board.contexts:
         found.append(f"No evidence for {wanted.task}: the order follows size and popularity, not results.")
         if not any(record.downloads for record in ordered):
             found.append("How popular models are is not known yet: zoo sync hub brings it.")
@@ -136,14 +138,12 @@ def _unfree(first: Recommendation, wanted: Wanted, ordered: Sequence[ModelRecord
     if wanted.license or first.commercial == "yes":
         return []
     free = next((record.id for record in ordered if licenses.in_group(record.license, "commercial")), None)
-    if first.license == "unknown":
-        said = f"The license of {first.id} is not known"
-    else:
-        verb = "does not allow" if first.commercial == "no" else "is not known to allow"
-        said = f"The license of {first.id} ({first.license}) {verb} commercial use"
     if free is None:
-        return [f"{said}, nor is that of any other candidate known to."]
-    return [f"{said}; the best whose license does is {free} (--license commercial)."]
+        return []
+    said = "forbids commercial use" if first.commercial == "no" else "is not known to allow commercial use"
+    named = f" ({first.license})" if first.license != "unknown" else ""
+    license = f"The license of {first.id}{named} {said}"
+    return [f"{license}; the best model that allows it: {free} (--license commercial)."]
 
 
 def _slow(first: Recommendation, wanted: Wanted, record: ModelRecord) -> list[str]:

@@ -67,7 +67,7 @@ def expected(names: Sequence[str], traits: Mapping[str, Traits]) -> Array:
 
 
 def _expected(counts: Sequence[float | None]) -> Array:
-    """PER_DEVIATION per standard deviation of the logarithm; a model that does not state it stands one below the mean."""
+    """PER_DEVIATION of the logarithm's standard deviation; what is not stated counts as one below the mean."""
     column = _column([math.log10(count) if count and count > 0 else None for count in counts])
     if column is None:
         return np.zeros(len(counts))

@@ -9,7 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from zoohub.registry import Evidence
+from zoohub.registry.evidence import is_loss
 
 _SPELLED = {
     "acc": "accuracy",
@@ -34,6 +38,7 @@ _SPELLED = {
 _SHARE = re.compile(
     r"acc|\bf1\b|\bap\b|\bmap\b|\bm?iou\b|precision|recall|dice|exact.match|hmean", re.IGNORECASE
 )
+RATES = ("wer", "cer", "eer", "error")  # losses that are shares or percentages
 _SAME_DATA = {"COCO-val2017": "COCO"}
 
 
@@ -46,3 +51,11 @@ def canonical(row: Evidence) -> Evidence:
     if (metric, value, dataset) == (row.metric, row.value, row.dataset):
         return row
     return replace(row, metric=metric, value=value, dataset=dataset)
+
+
+def scale(metric: str | None, scores: NDArray[np.float64]) -> float:
+    """What one is on the metric's scale: 1 for shares, 100 for percentages, else what scores usually are."""
+    if np.abs(scores).max() <= 1.5:
+        return 1.0
+    bounded = metric is None or not is_loss(metric) or any(rate in metric.lower() for rate in RATES)
+    return 100.0 if bounded else float(np.median(np.abs(scores)))
