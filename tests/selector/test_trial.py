@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,14 @@ def test_what_was_measured_stands_first_and_the_untried_favorite_is_named():
     assert [item.measured for item in better.recommendations] == [0.8, 0.6, None]
     assert "128 examples reaches 0.8." in better.sentence
     assert better.notes[-1] == "org/cold, first by published results, was not tried: zoo pull org/cold"
+    half = trial._ordered(found, trials, 512)
+    assert "expected on all 512." in half.sentence
+    one = trial._ordered(found, [Trial("org/best", "full", runs=[Run(64, 0.2, 1.0)])], 512)
+    assert "reaches 0.2, which tells little of all 512" in one.sentence
+    assert not any("A probe on" in note for note in one.notes)
+    scored = replace(found, recommendations=tuple(replace(i, measured=0.7) for i in found.recommendations))
+    one = trial._ordered(scored, [Trial("org/best", "full", runs=[Run(64, 0.2, 1.0)])], 512)
+    assert any(note.startswith("A probe on org/best reaches 0.7") for note in one.notes)
     row = _row(better.recommendations[0])
     assert (row["measured"], row["p_best"], row["score"]) == ("0.8", None, None)
 

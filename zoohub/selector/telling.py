@@ -150,7 +150,7 @@ def _slow(first: Recommendation, wanted: Wanted, record: ModelRecord) -> list[st
     """Where training would take hours, what is quicker."""
     if first.training is None or first.training.seconds.middle <= LONG or first.strategy.name == "probe":
         return []
-    told = f"Training takes about {first.training.seconds.middle / 3600:.0f} h here"
+    told = f"Training {first.id} takes about {first.training.seconds.middle / 3600:.0f} h here"
     shape = footprint.shape(record, parameters=first.parameters)
     if shape is None or unfit("probe", wanted.task):
         return [f"{told}; --max-params asks for smaller models, --samples 0 for one to use as it is."]

@@ -273,14 +273,30 @@ def _ordered(answer: Answer, trials: Sequence[Trial], samples: int) -> Answer:
     best, last = ran[0], ran[0].runs[-1]
     sentence = (
         f"Of {len(ran)} tried on your data {best.id} leads: {best.strategy} on {last.samples} examples reaches "
-        f"{abs(last.value):.3g}"
-        + (f", {best.expected(samples):.3g} expected on all {samples}." if last.samples < samples else ".")
+        f"{abs(last.value):.3g}{_outlook(best, samples)}."
     )
     cold = answer.recommendations[0]
-    notes = answer.notes
+    notes = (*answer.notes, *_probe_leads(items[best.id], best, samples))
     if cold.id not in {trial.id for trial in ran}:
         notes = (*notes, f"{cold.id}, first by published results, was not tried: zoo pull {cold.id}")
     return replace(answer, recommendations=ranked, sentence=sentence, notes=notes)
+
+
+def _outlook(trial: Trial, samples: int) -> str:
+    """What the runs let expect of all samples: a single small part gives no curve."""
+    if trial.runs[-1].samples >= samples:
+        return ""
+    if len(trial.runs) == 1:
+        return f", which tells little of all {samples} (a larger --budget tells more)"
+    return f", {abs(trial.expected(samples)):.3g} expected on all {samples}"
+
+
+def _probe_leads(item: Recommendation, trial: Trial, samples: int) -> list[str]:
+    """Where the probe that scored a model reached more than its training lets expect."""
+    if trial.strategy == "probe" or item.measured is None or item.measured <= trial.expected(samples):
+        return []
+    reached = f"A probe on {item.id} reaches {item.measured:.3g} on your data"
+    return [f"{reached}, more than its training so far: --strategy probe"]
 
 
 def _told(item: Recommendation, trial: Trial) -> Recommendation:
