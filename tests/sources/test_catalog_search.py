@@ -65,6 +65,26 @@ def test_any_part_of_any_word_is_found_where_it_is_and_nowhere_else(filled: Regi
         assert filled.count(text) == len(expected), text
 
 
+@pytest.mark.parametrize("text", ["bert", "vgg", "resnet 50"])
+def test_pages_in_the_order_of_relevance_hold_each_model_once(filled: Registry, text: str) -> None:
+    whole = [record.id for record in filled.search(text, limit=None)]
+    paged: list[str] = []
+    page = filled.search(text, limit=7)
+    paged += [record.id for record in page]
+    while page.cursor:
+        page = filled.search(text, limit=7, cursor=page.cursor)
+        paged += [record.id for record in page]
+    assert paged == whole
+    assert len(set(whole)) == len(whole) == filled.count(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "family"), [("bert", "google-bert/bert-"), ("vgg", "timm/vgg19"), ("llama", "meta-llama/Llama-")]
+)
+def test_a_family_is_on_the_first_page(filled: Registry, text: str, family: str) -> None:
+    assert any(record.id.startswith(family) for record in filled.search(text, limit=10))
+
+
 def piece(rnd: random.Random, words: list[str]) -> str:
     """A word, the beginning of one, letters out of one, or two beginnings."""
     word = rnd.choice(words)

@@ -21,14 +21,15 @@ from zoohub.registry import bitmap, postings
 from zoohub.registry.database import Connection, Pool
 from zoohub.registry.encoding import LIKES_RANGE, key_in
 from zoohub.registry.orders import Place, ordered
-from zoohub.registry.plan import All, Has, Node, Not
+from zoohub.registry.plan import All, Has, Node, Not, prefix
 from zoohub.registry.query import FACETS, Query, Search, read
 from zoohub.registry.ranks import first_below
 from zoohub.registry.slots import at, candidates, checked, documents, matching, segment_count, segments, take
 from zoohub.registry.tokens import split
 
 PAGE = 100
-_RESCORED = 300  # the most popular models with the words in their name are ordered by how well they fit
+_RESCORED = 300  # so many with the words in their name, and with words that begin so, are ordered by how well they fit
+_NEAR = 4  # segments, of the most popular models, in which the latter are looked for
 _DOUBTS = 1_000  # up to so many doubtful models are looked at for a count; where there are more, all count
 
 
@@ -122,18 +123,26 @@ def _least_popular(connection: Connection, plan: Node, after: int | None) -> Ite
 
 
 def _by_relevance(connection: Connection, search: Search, size: int, state: dict[str, Anything]) -> Page:
-    """First the models that have all words in their name, then the rest; both from the most popular on."""
-    words = All(tuple(Has(f"={word}") for word in dict.fromkeys(search.words)))
+    """First the models that have all words in their name, or words there that begin so, then the rest.
+
+    The most popular of the first are ordered by how well they fit, all others by popularity.
+    """
+    sought = tuple(dict.fromkeys(search.words))
+    words = All(tuple(Has(f"={word}") for word in sought))
     named, rest = All((words, search.plan)), All((search.plan, Not(words)))
+    begun = All((*(prefix(f"={word}") for word in sought), rest))
+    near = take(matching(connection, begun, -1, want=_RESCORED, within=_NEAR), _RESCORED)
     stages: list[Iterator[int]] = []
     stage, slot, start = state.get("stage", 0), state.get("slot", -1), state.get("start", 0)
     if stage == 0:
         best = take(matching(connection, named, -1, want=_RESCORED), _RESCORED)
-        stages.append(iter(_best_first(connection, best, search.words)[start:]))
+        stages.append(iter(_best_first(connection, [*best, *near], search.words)[start:]))
         slot = best[-1] if len(best) == _RESCORED else _END
     if stage <= 1:
         stages.append(matching(connection, named, slot, want=size) if slot != _END else iter(()))
-    stages.append(matching(connection, rest, slot if stage == 2 else -1, want=size))
+    told = set(near)
+    others = matching(connection, rest, slot if stage == 2 else -1, want=size)
+    stages.append(other for other in others if other not in told)
     found: list[tuple[int, int]] = []
     for number, slots in enumerate(stages, start=stage):
         found += [(number, each) for each in take(slots, size + 1 - len(found))]
@@ -160,22 +169,24 @@ def _score(doc: bytes, downloads: int | None, likes: int | None, sought: Sequenc
     A family leads the names of its own models (bert-base-uncased), others have it further behind (toxic-bert); and
     its home is often called like it (google-bert).
     """
-    name, length, home = _name_in(doc)
-    share = sum(map(len, set(sought))) / length
-    leads = name[: len(sought)] == tuple(sought)
+    home, name = _name_in(doc)
+    if not all(any(word.startswith(each) for word in name) for each in sought):
+        name = home + name  # torchvision:vgg19/IMAGENET1K_V1
+    share = sum(map(len, set(sought))) / max(sum(map(len, name)), 1)
+    first = name[: len(sought)]
+    leads = 1.0 if first == tuple(sought) else 0.5 * all(map(str.startswith, first, sought))
     used = log10(1 + (downloads or 0)) + log10(1 + (likes or 0))
     return 3 * min(share, 1.0) + leads + (name == tuple(sought)) + (sought[0] in home) / 2 + used / 2
 
 
 @lru_cache(maxsize=1 << 14)
-def _name_in(doc: bytes) -> tuple[tuple[str, ...], int, tuple[str, ...]]:
-    """The words of a model's name, how long they are together, at least 1, and the words before its last slash.
+def _name_in(doc: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The words of a model's id before and behind the last slash, without the source.
 
     Kept, since common words meet the same popular models again and again.
     """
     home, _, name = key_in(doc).rpartition("/")
-    words = tuple(split(name))
-    return words, max(sum(map(len, words)), 1), tuple(split(home))
+    return tuple(split(home.rpartition(":")[2])), tuple(split(name.rpartition(":")[2]))
 
 
 # --- other orders -------------------------------------------------------------------------------

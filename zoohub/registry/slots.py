@@ -13,9 +13,14 @@ from zoohub.registry.plan import Candidate, Node, Segment
 T = TypeVar("T")
 
 
-def matching(connection: Connection, plan: Node, after: int, *, want: int) -> Iterator[int]:
-    """The slots of models that match, the most popular first, from behind the slot `after` on."""
-    for segment in segments(connection, plan, (after + 1) // bitmap.SLOTS):
+def matching(
+    connection: Connection, plan: Node, after: int, *, want: int, within: int | None = None
+) -> Iterator[int]:
+    """The slots of models that match, the most popular first, from behind the slot `after` on.
+
+    `within` leaves it at so many segments, those of the most popular models.
+    """
+    for segment in segments(connection, plan, (after + 1) // bitmap.SLOTS, within):
         base = segment.number * bitmap.SLOTS
         if maybe := plan.sets(segment)[1]:
             offsets = maybe.iter_equal_or_larger(max(after + 1 - base, 0))
@@ -40,9 +45,10 @@ def checked(
                 yield slot
 
 
-def segments(connection: Connection, plan: Node, first: int) -> Iterator[Segment]:
-    """The segments from `first` on, read one, then four, then sixteen at a time."""
+def segments(connection: Connection, plan: Node, first: int, within: int | None = None) -> Iterator[Segment]:
+    """The segments from `first` on, up to the number `within`, read one, then four, then sixteen at a time."""
     end = segment_count(connection)
+    end = end if within is None else min(end, within)
     size = 1
     while first < end:
         yield from Segment.load(connection, range(first, min(first + size, end)), plan)
