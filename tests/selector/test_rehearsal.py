@@ -9,7 +9,7 @@ from zoohub.selector import relevance
 from zoohub.selector.board import Board, Context
 from zoohub.selector.forecast import forecast
 from zoohub.selector.ranking import mixed, rank
-from zoohub.selector.rehearsal import rehearse
+from zoohub.selector.rehearsal import Rehearsal, rehearse
 from zoohub.selector.utility import percentile, utility
 
 
@@ -55,6 +55,20 @@ def test_intervals_and_tie_sets_hold_what_they_promise(noise):
         covered.append(np.mean((truth >= found.low) & (truth <= found.high)))
     assert np.mean(held) >= 0.75
     assert 0.65 <= np.mean(covered) <= 0.95
+
+
+def test_the_chance_to_be_near_the_best_follows_what_the_rehearsal_met():
+    said = np.array([0.2, 0.6, 0.9])
+
+    def after(*was: float) -> np.ndarray:
+        near = np.array([(0.6, one) for one in was])
+        return Rehearsal(np.zeros(len(was)), (), near, len(was)).odds(said)
+
+    assert after(1, 1, 1, 0, 0) == pytest.approx(said)
+    assert (after(0, 0, 0, 0, 1) < said).all()
+    assert (np.diff(after(0, 0, 0, 0, 1)) > 0).all()
+    assert (after(0, 0, 0, 0) > after(*[0] * 40)).all()
+    assert (after(1, 1, 1, 1) > said).all()
 
 
 def test_half_of_a_level_is_the_mean_over_like_contexts():

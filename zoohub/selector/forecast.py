@@ -3,7 +3,8 @@
 Each draw takes one level for every model, scatters the results around it, and reads them as scores in
 one of the published contexts, the nearest most often. P(best), regret, the score's interval and
 the tie-set come from the same draws, so that they do not contradict each other. The rehearsal
-(rehearsal.py) then sets which quantiles bound the interval, and grows the tie-set where the draws are too sure.
+(rehearsal.py) then sets which quantiles bound the interval, grows the tie-set and lowers the chance to be near the best
+where the draws are too sure.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoohub.selector import units
-from zoohub.selector.board import Board, seed_noise
+from zoohub.selector.board import Board
 from zoohub.selector.ranking import Ranking
 from zoohub.selector.rehearsal import Rehearsal, rehearse
 from zoohub.selector.utility import percentile
@@ -26,7 +27,6 @@ DRAWS = 2000
 HELD = 0.9  # of the draws, the tie-set holds the best
 HELD_UNREHEARSED = 0.97  # the same where the evidence has too few data sets to test that
 COVERED = 0.8  # of new results, the interval holds; of new data sets, the tie-set holds the best
-SPARED = 0.02  # of a score in 0..1 that a smaller model may cost at most, however large the noise of seeds
 LIMIT = 128  # models that are simulated; those behind them have no chance worth a number
 
 
@@ -77,8 +77,10 @@ def forecast(ranking: Ranking, board: Board, n_train: float | None = None, *, se
         typical = _typical(ranking.mean[order], board, weights)
         behind = scores.max(axis=1, keepdims=True) - scores
         regret = behind.mean(axis=0)
-        margin = units.scale(metric, score) * min(seed_noise(n_train), SPARED)
+        margin = units.margin(metric, score, n_train)
         near = (behind <= margin).mean(axis=0)
+        if rehearsed is not None:
+            near = np.maximum(rehearsed.odds(near), winners)
     return Forecast(
         tuple(order),
         tuple(everyone),

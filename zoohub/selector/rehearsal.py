@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zoohub.selector import relevance
+from zoohub.selector import relevance, units
 from zoohub.selector.board import Board
 from zoohub.selector.ranking import HOPE, levels, mixed, own_levels, spreads
 from zoohub.selector.utility import percentile
@@ -27,17 +27,21 @@ DRAWS = 64  # of a score's distribution
 GRID = 101  # percentile ranks at which each context's scores are tabled
 COMPARED = 3  # models that make a comparison
 COLLECTION = 0.2  # of all contexts that near-copies of one data set hold at most
+CREDIT = 5.0  # trials that speak for a chance as it was said
+SURE = 0.005  # no chance is surer than that
 FEWEST = 4  # data sets from which a rehearsal says anything
 
 
 @dataclass(frozen=True)
 class Rehearsal:
     """One entry a rehearsed context: `places` of the true best in the hopeful order, as a share of the
-    models; `falls`, where the true scores fell in their predicted distributions (0..1), one array each; `trials`
-    counts the contexts, parts of one collection as one."""
+    models; `falls`, where the true scores fell in their predicted distributions (0..1), one array each; `near`, how
+    likely the first was said to be as good as the best but for noise, and whether it was. `trials` counts the contexts,
+    parts of one collection as one."""
 
     places: Array
     falls: tuple[Array, ...]
+    near: Array
     trials: float
 
     def front(self, covered: float) -> float:
@@ -57,6 +61,14 @@ class Rehearsal:
         low, high = np.searchsorted(share, (tail, 1.0 - tail))
         return float(falls[order][low]), float(falls[order][min(high, len(falls) - 1)])
 
+    def odds(self, said: Array) -> Array:
+        """Chances to be near the best, their odds moved as those of the first ones had to be in the rehearsal; CREDIT
+        trials speak for what was said."""
+        expected, was = self.near.mean(axis=0)
+        met = (self.trials * was + CREDIT * expected) / (self.trials + CREDIT)
+        moved: Array = 1.0 / (1.0 + np.exp(_logit(expected) - _logit(met) - _logit(said)))
+        return moved
+
 
 def rehearse(board: Board) -> Rehearsal | None:
     """Predict each data set of `board` from the others; None where there are too few."""
@@ -71,7 +83,7 @@ def rehearse(board: Board) -> Rehearsal | None:
     _, _, scatter = levels(utilities, np.ones(len(names)), names.tolist())
     tables = np.stack([_table(board.values[:, column]) for column in range(len(names))])
     random = np.random.default_rng(0)
-    places, falls = [], []
+    places, falls, near = [], [], []
     for column in np.unique(np.linspace(0, len(names) - 1, CONTEXTS).round().astype(int)):
         rows = np.flatnonzero(known[:, column] & ~np.isnan(level[:, column]))
         if len(rows) < COMPARED:
@@ -85,11 +97,17 @@ def rehearse(board: Board) -> Rehearsal | None:
         noise = np.sqrt(scatter[rows])[:, None] * random.standard_normal((len(rows), DRAWS))
         met = expected[:, None] + noise - board.lifts[drawn]
         standing = (percentile(met) * (GRID - 1)).round().astype(int)
-        falls.append((tables[drawn[None, :], standing] < truth[:, None]).mean(axis=1))
+        scores = tables[drawn[None, :], standing]
+        falls.append((scores < truth[:, None]).mean(axis=1))
+        margin = units.margin(board.contexts[column].metric, truth, board.contexts[column].n_train)
+        first = expected.argmax()
+        near.append(
+            ((scores.max(axis=0) - scores[first] <= margin).mean(), truth.max() - truth[first] <= margin)
+        )
     if len(places) < FEWEST:
         return None
     parts = len({context.dataset for context in board.contexts}) / len(set(names.tolist()))
-    return Rehearsal(np.array(places), tuple(falls), len(places) / parts)
+    return Rehearsal(np.array(places), tuple(falls), np.array(near, dtype=float), len(places) / parts)
 
 
 def _families(names: list[str]) -> list[str]:
@@ -124,3 +142,9 @@ def _table(values: Array) -> Array:
     known = np.sort(values[~np.isnan(values)])
     found: Array = np.interp(np.linspace(0.0, 1.0, GRID), (np.arange(known.size) + 0.5) / known.size, known)
     return found
+
+
+def _logit(share: Array | float) -> Array:
+    kept: Array = np.clip(share, SURE, 1.0 - SURE)
+    logit: Array = np.log(kept / (1.0 - kept))
+    return logit

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from zoohub.registry import Evidence
 from zoohub.registry.evidence import is_loss
+from zoohub.selector.board import seed_noise
 
 _SPELLED = {
     "acc": "accuracy",
@@ -38,6 +39,7 @@ _SPELLED = {
 _SHARE = re.compile(
     r"acc|\bf1\b|\bap\b|\bmap\b|\bm?iou\b|precision|recall|dice|exact.match|hmean", re.IGNORECASE
 )
+SPARED = 0.02  # of a score in 0..1 that a lighter model may cost at most, however large the noise of seeds
 RATES = ("wer", "cer", "eer", "error")  # losses that are shares or percentages
 _SAME_DATA = {"COCO-val2017": "COCO"}
 
@@ -51,6 +53,11 @@ def canonical(row: Evidence) -> Evidence:
     if (metric, value, dataset) == (row.metric, row.value, row.dataset):
         return row
     return replace(row, metric=metric, value=value, dataset=dataset)
+
+
+def margin(metric: str | None, scores: NDArray[np.float64], n_train: float | None) -> float:
+    """How far seeds alone move a score after training on `n_train` samples, at most SPARED of the metric's scale."""
+    return scale(metric, scores) * min(seed_noise(n_train), SPARED)
 
 
 def scale(metric: str | None, scores: NDArray[np.float64]) -> float:
