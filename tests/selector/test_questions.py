@@ -9,10 +9,10 @@ from click.testing import CliRunner, Result
 
 from zoohub.cli.main import zoo
 from zoohub.errors import SelectorError, UsageError
-from zoohub.registry import Evidence, Metric, ModelRecord, Registry
+from zoohub.registry import BaseModel, Evidence, Metric, ModelRecord, Registry
 from zoohub.selector import answer, facts, units
 from zoohub.selector.candidates import obstacle
-from zoohub.selector.purpose import speaks, topic
+from zoohub.selector.purpose import foreign, speaks, topic
 from zoohub.selector.question import Wanted
 
 
@@ -83,6 +83,8 @@ def test_where_no_ready_model_passes_the_error_speaks_of_samples(registry):
         ("org/gemma-2b-it", (), "it", False),
         ("org/whisper-small.en", (), "zh", False),
         ("org/bert-base-chinese", ("ja",), "zh", False),
+        ("distil-whisper/distil-large-v2", (), "zh", False),
+        ("distil-whisper/distil-large-v2", (), "en", True),
         ("org/xlm-roberta-large-dutch", (), "nl", True),
         ("org/xlm-roberta-large-dutch", (), "de", False),
         ("org/xlm-roberta-large-english", (), "de", False),
@@ -92,6 +94,20 @@ def test_where_no_ready_model_passes_the_error_speaks_of_samples(registry):
 )
 def test_languages_are_read_from_the_record_else_from_the_name(name, languages, language, expected):
     assert speaks(record(name, languages=languages), language) is expected
+
+
+def test_a_tuned_model_has_the_name_of_its_base_and_not_its_languages():
+    tuned = record("org/whisper-small-kinyarwanda", base_models=(BaseModel("org/whisper-small", "finetune"),))
+    smaller = record("org/whisper-small-int8", base_models=(BaseModel("org/whisper-small", "quantized"),))
+    assert not speaks(tuned, "zh")
+    assert speaks(smaller, "zh")
+
+
+@pytest.mark.parametrize(
+    ("formats", "expected"), [(("gguf",), True), (("gguf", "safetensors"), False), ((), False)]
+)
+def test_of_an_unknown_library_the_format_tells_whether_it_can_be_loaded(formats, expected):
+    assert foreign(record("org/m", library=None, formats=formats), ("text-generation",)) is expected
 
 
 def test_a_region_is_no_other_language(registry):
@@ -306,6 +322,19 @@ def test_results_of_training_say_nothing_of_how_a_model_writes_untrained(registr
     asked = answer("text-generation", registry=registry)
     assert any(note.startswith("No evidence") for note in asked.notes)
     assert asked.recommendations[0].score is None
+
+
+def test_downloads_order_models_only_where_there_are_no_results(registry):
+    _tied(registry, {f"org/seen-{i}": {"parameters": 10**7 * i} for i in range(1, 5)})
+    registry.add([record("org/loaded", "tabular-classification", parameters=10**6, downloads=10**8)])
+    registry.add([record("org/little", "tabular-classification", parameters=10**6, downloads=10)])
+    found = answer("tabular-classification", 900, limit=20, registry=registry)
+    unseen = [item for item in found.recommendations if not item.records]
+    assert {item.id for item in unseen} == {"org/loaded", "org/little"}
+    assert unseen[0].score == pytest.approx(unseen[1].score, abs=0.05)
+    registry.add(record(f"org/text-{n}", "token-classification", downloads=10**n) for n in (1, 3, 5))
+    first = answer("token-classification", 900, registry=registry).recommendations[0]
+    assert first.id == "org/text-5"
 
 
 def test_without_evidence_models_made_for_the_language_come_first(registry):

@@ -11,6 +11,9 @@ from zoohub.registry import ModelRecord
 
 OF_ALL = ("multilingual", "mul")
 MANY = ("multilingual", "nllb", "m2m100", "mbart", "xlm", "mt5", "labse", "whisper")
+UNREAD = frozenset(
+    ("gguf", "mlx", "tflite", "coreml", "paddle", "nemo", "flax", "keras")
+)  # formats without adapters
 # libraries whose folders are mostly loaded by another that has adapters
 ALSO_CALLED = dict.fromkeys(("sentence-transformers", "open_clip", "peft", "safetensors"), "transformers")
 # words in names that tell a language; codes such as `it` and `is`, which are words, too, do not
@@ -63,9 +66,12 @@ def topic(asked: str) -> Topic | None:
 
 
 def foreign(record: ModelRecord, tasks: Sequence[str]) -> bool:
-    """Whether zoohub can load no model of that library for the `tasks`; where the library is unknown, it may."""
-    if not record.library or "adapter" in record.config:
+    """Whether zoohub can load no model of that library for the `tasks`; where the library is unknown, the format of
+    the weights tells, and where that is unknown, it may."""
+    if "adapter" in record.config:
         return False
+    if not record.library:
+        return bool(record.formats) and UNREAD.issuperset(record.formats)
     served = _served(ALSO_CALLED.get(record.library, record.library))
     return served.isdisjoint((*tasks, *record.tasks))
 
@@ -87,7 +93,11 @@ def speaks(record: ModelRecord, language: str) -> bool:
     words = re.split(r"[^a-z0-9]+", record.id.lower())
     if named := _named(words):
         return language in named
-    return language == "en" or any(many in word for word in words for many in MANY)
+    if language == "en":
+        return True
+    # what was tuned or distilled from a model of many languages has its name, and mostly speaks one
+    one = "distil" in words or any(base.relation == "finetune" for base in record.base_models)
+    return not one and any(many in word for word in words for many in MANY)
 
 
 def made_for(record: ModelRecord, language: str) -> bool:

@@ -102,7 +102,7 @@ def rank(board: Board, traits: Mapping[str, Traits], target: Context, candidates
         np.concatenate([level, np.full(extra, np.nan)]),
         DOUBT * np.concatenate([doubt, np.zeros(extra)]),
         kernels(everyone, traits),
-        CENTER + expected(everyone, traits),
+        CENTER + expected(everyone, traits, popular=not board.contexts),
     )
     everyones = np.concatenate([scatter, np.full(extra, DEFAULT_SCATTER)])
     spread = spreads(np.concatenate([board.utilities, np.full((extra, len(board.contexts)), np.nan)]))
