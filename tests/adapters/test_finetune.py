@@ -209,6 +209,15 @@ def test_numbers_that_count_the_other_way_are_turned_around() -> None:
     assert [dropout.p for dropout in dropouts] == pytest.approx([0.001, 0.2, 0.5, 0.0])
 
 
+def test_a_training_of_few_steps_is_told_apart_from_a_whole_one(
+    tmp_path: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = load(tiny.vit(tmp_path))
+    for name, epochs in (("short", 1), ("long", 20)):
+        base.finetune(pictures, strategy="full", epochs=epochs, register=False, output=tmp_path / name)
+        assert ("steps are few" in capsys.readouterr().err) == (name == "short")
+
+
 def test_one_seed_one_result(tmp_path: Path, pictures: Path) -> None:
     base = load(tiny.vit(tmp_path))
     one, two = (

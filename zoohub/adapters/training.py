@@ -45,7 +45,8 @@ RATES = {
     ("probe-then-full", "speech"): 3e-5,
 }
 SMALL = 100_000_000  # parameters
-MIN_STEPS = 100
+MIN_STEPS = 100  # of a default number of epochs
+FEW_STEPS = 50  # from here down a note is made
 WEIGHTS = "weights.safetensors"
 
 
@@ -200,6 +201,8 @@ def _train(
     options = job.settings
     epochs = passes or options.epochs or _epochs(job, len(rows), size)
     rate = options.learning_rate or _rate(job)
+    if options.epochs and not passes:
+        _note_if_few(job, len(rows), size)
     with hf.quiet():
         arguments = _arguments(job, size, epochs, rate, len(rows), measured)
         trainer = _trainer(model, rows, job, arguments)
@@ -234,6 +237,20 @@ def _epochs(job: Job, count: int, size: int) -> int:
     return min(20, max(3, math.ceil(MIN_STEPS * size * job.settings.accumulate / max(1, count))))
 
 
+def _steps(options: Settings, count: int, size: int, epochs: float) -> int:
+    """How often the weights are changed."""
+    return math.ceil(math.ceil(count / (size * options.accumulate)) * epochs)
+
+
+def _note_if_few(job: Job, count: int, size: int) -> None:
+    """Say so where the epochs that were asked for are no more than a beginning."""
+    steps = _steps(job.settings, count, size, job.settings.epochs or 0)
+    if steps < FEW_STEPS and (usual := _epochs(job, count, size)) > (job.settings.epochs or 0):
+        _note(
+            f"{steps} steps are few to train by: left to itself it would make {usual} passes, not {job.settings.epochs}"
+        )
+
+
 def _rate(job: Job) -> float:
     strategy, kind = job.settings.strategy, _kind(job.base)
     return RATES.get((strategy, kind)) or RATES.get((strategy, kind.removeprefix("small ")), 5e-5)
@@ -260,7 +277,7 @@ def _arguments(job: Job, size: int, epochs: float, rate: float, count: int, meas
 
     options = job.settings
     on_gpu = job.base.device.startswith("cuda")
-    steps = math.ceil(count / (size * options.accumulate)) * epochs
+    steps = _steps(options, count, size, epochs)
     if options.precision not in ("auto", "fp32", "bf16", "fp16"):
         raise UsageError(
             f"{options.precision!r} is no precision to train in.", "There are: auto, fp32, bf16, fp16."
