@@ -14,7 +14,7 @@ from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from functools import cache, cached_property, lru_cache
 from hashlib import blake2b
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -82,11 +82,14 @@ Facts: TypeAlias = tuple[Any, ...]  # the id, the values of _PLAIN, the lists of
 
 
 class Packed(NamedTuple):
-    """A record as it is stored: its key (see `key_of`), the hash of it, the document."""
+    """A record as it is stored: its key (see `key_of`), the hash of it, the document, and what stands in columns."""
 
     key: str
     hash: int
     doc: bytes
+    figures: tuple[int | None, ...]  # downloads, likes, updated, parameters
+    bases: dict[int, str | None]  # hash of a base -> relation
+    revision: str | None
 
 
 def facts(record: ModelRecord, license: str | None = None) -> Facts:
@@ -138,19 +141,30 @@ def packed(stated: Facts) -> Packed:
     """
     doc = compressed(_as_json(stated))
     key = key_of(stated[0])
-    return Packed(key, _hash(key), doc)
+    downloads, likes, updated, parameters, revision = _in_columns(stated)
+    bases = edges(stated[_BASES]) if stated[_BASES] else {}
+    return Packed(key, _hash(key), doc, (downloads, likes, epoch(updated), parameters), bases, revision)
 
 
-def packed_all(several: list[Facts]) -> list[tuple[str, int | None, Any]]:
-    """Several records, each as the values of `Packed`; of one that is refused: its id, None, the reason."""
-    done: list[tuple[str, int | None, Any]] = []
+def packed_all(several: list[Facts]) -> list[tuple[Any, ...]]:
+    """Several records, each as the values of `Packed`; of one that is refused: its id and the reason."""
+    done: list[tuple[Any, ...]] = []
     for stated in several:
         try:
-            key, hash, doc = packed(stated)
-            done.append((key, hash, doc))
+            done.append(tuple(packed(stated)))
         except InvalidRecord as refusal:
-            done.append((refusal.ident, None, refusal.reason))
+            done.append((refusal.ident, refusal.reason))
     return done
+
+
+def edges(bases: Iterable[Mapping[str, Any]]) -> dict[int, str | None]:
+    """Hash of a base -> relation, of the entries of `base_models`."""
+    return {_base_hash(base["id"]): base.get("relation") for base in bases}
+
+
+@lru_cache(maxsize=1 << 14)
+def _base_hash(id: str) -> int:
+    return hash_of(id)
 
 
 def as_json(record: ModelRecord) -> bytes:
@@ -210,6 +224,10 @@ def _sparse(stated: Facts) -> dict[str, Any]:
 
 _BESIDES = (*_NESTED, "config")
 _SOURCE = 1 + _PLAIN.index("source")
+_BASES = 1 + len(_PLAIN) + list(_NESTED).index("base_models")
+_in_columns = itemgetter(
+    *(1 + _PLAIN.index(name) for name in ("downloads", "likes", "updated", "parameters", "revision"))
+)
 
 
 def _value_fault(name: str, value: Any, rule: Any) -> str | None:

@@ -184,26 +184,26 @@ def _is_small(connection: Connection, changes: int) -> bool:
 
 
 class _Prepared(NamedTuple):
-    """A record that may be stored."""
+    """A record that may be stored: its license, and the values of `encoding.Packed`."""
 
+    license: LicenseRow
     key: str
     hash: int
     doc: bytes
-    license: LicenseRow
-    figures: tuple[int | None, ...]  # downloads, likes, updated, parameters
-    bases: dict[int, str | None]  # hash -> relation
+    figures: tuple[int | None, ...]
+    bases: dict[int, str | None]
     revision: str | None
 
 
 def _prepared(batches: Iterable[list[ModelRecord]], crew: _Crew, counts: Counts) -> Iterator[list[_Prepared]]:
     """Batches checked and packed; of a bulk load helpers do that for the next ones while one is stored."""
-    waiting: deque[tuple[list[tuple[ModelRecord, LicenseRow]], Future[list[_Outcome]]]] = deque()
+    waiting: deque[tuple[list[LicenseRow], Future[list[_Outcome]]]] = deque()
     for number, batch in enumerate(batches):
-        licensed, stated = _stated(batch, counts)
+        licenses, stated = _stated(batch, counts)
         if number < _BULK:
-            yield _accepted(licensed, encoding.packed_all(stated), counts)
+            yield _accepted(licenses, encoding.packed_all(stated), counts)
             continue
-        waiting.append((licensed, crew.call().submit("pack", stated)))
+        waiting.append((licenses, crew.call().submit("pack", stated)))
         if len(waiting) > _AHEAD:
             done, outcomes = waiting.popleft()
             yield _accepted(done, outcomes.result(), counts)
@@ -211,14 +211,12 @@ def _prepared(batches: Iterable[list[ModelRecord]], crew: _Crew, counts: Counts)
         yield _accepted(done, outcomes.result(), counts)
 
 
-_Outcome: TypeAlias = tuple[str, int | None, Any]  # of `encoding.packed_all`
+_Outcome: TypeAlias = tuple[Any, ...]  # of `encoding.packed_all`
 
 
-def _stated(
-    records: Sequence[ModelRecord], counts: Counts
-) -> tuple[list[tuple[ModelRecord, LicenseRow]], list[encoding.Facts]]:
-    """Records with their license, and what they state."""
-    licensed, stated = [], []
+def _stated(records: Sequence[ModelRecord], counts: Counts) -> tuple[list[LicenseRow], list[encoding.Facts]]:
+    """The licenses of records, and what they state."""
+    licenses, stated = [], []
     for record in records:
         try:
             license = license_row(record)
@@ -226,25 +224,26 @@ def _stated(
         except InvalidRecord as refusal:
             counts.refused.append(refusal)
             continue
-        licensed.append((record, license))
-    return licensed, stated
+        licenses.append(license)
+    return licenses, stated
 
 
 def _accepted(
-    licensed: Sequence[tuple[ModelRecord, LicenseRow]], outcomes: Sequence[_Outcome], counts: Counts
+    licenses: Sequence[LicenseRow], outcomes: Sequence[_Outcome], counts: Counts
 ) -> list[_Prepared]:
     """What is no possible record is refused; of a record that is given twice the later stands."""
     found: dict[str, _Prepared] = {}
-    for (record, license), (key, hash, doc) in zip(licensed, outcomes, strict=True):
-        if hash is None:
-            counts.refused.append(InvalidRecord(key, doc))
+    for license, outcome in zip(licenses, outcomes, strict=True):
+        if len(outcome) == _REFUSAL:
+            counts.refused.append(InvalidRecord(*outcome))
             continue
-        if key in found:
+        if outcome[0] in found:
             counts.unchanged += 1
-        figures = (record.downloads, record.likes, encoding.epoch(record.updated), record.parameters)
-        bases = _edges(record) if record.base_models else {}
-        found[key] = _Prepared(key, hash, doc, license, figures, bases, record.revision)
+        found[outcome[0]] = _Prepared(license, *outcome)
     return list(found.values())
+
+
+_REFUSAL = 2  # values: the id, the reason
 
 
 class _Batch:
@@ -264,7 +263,8 @@ class _Batch:
         new: dict[int, _Prepared] = {}
         changed: dict[int, tuple[_Prepared, Stored]] = {}
         for each in prepared:
-            old = _same(each, known.get(each.hash, ()))
+            alike = known.get(each.hash)
+            old = _same(each, alike) if alike else None
             if old is None:
                 new[free] = each
                 free += 1
@@ -327,7 +327,7 @@ class _Batch:
         events = []
         for pk, (each, stored) in changed.items():
             old, new = encoding.unpack(stored.doc), encoding.unpack(each.doc)
-            old_edges += [(base, pk) for base in _edges(old)]
+            old_edges += [(base, pk) for base in _bases_of(old)]
             events += [(self._at, each.key, *event) for event in differences(old, new)]
         self._connection.insert("history", ("at", "subject", "field", "old", "new"), events)
         self._connection.many("DELETE FROM lineage WHERE base = ? AND model = ?", old_edges)
@@ -351,9 +351,9 @@ def _same(each: _Prepared, known: Iterable[tuple[int, Stored]]) -> tuple[int, St
     return None
 
 
-def _edges(record: ModelRecord) -> dict[int, str | None]:
-    """Hash of a base -> relation."""
-    return {hash_of(base.id): base.relation for base in record.base_models}
+def _bases_of(record: ModelRecord) -> set[int]:
+    """The hashes of its bases."""
+    return {hash_of(base.id) for base in record.base_models}
 
 
 _COLUMNS = ("hash", "license", "downloads", "likes", "updated", "parameters", "doc")
@@ -392,7 +392,7 @@ def delete(connection: Connection, ids: Sequence[str]) -> int:
             for pk, doc, license in rows:
                 if key_in(doc) == key_of(id):
                     before[pk] = Stored(bytes(doc), license)
-                    edges += [(base, pk) for base in _edges(encoding.unpack(doc))]
+                    edges += [(base, pk) for base in _bases_of(encoding.unpack(doc))]
         slots = ranks.slots_of(connection, before)
         connection.many("DELETE FROM lineage WHERE base = ? AND model = ?", edges)
         connection.many("DELETE FROM models WHERE pk = ?", [(pk,) for pk in before])
