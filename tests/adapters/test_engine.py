@@ -30,3 +30,20 @@ def test_a_module_that_does_not_repeat_itself_goes_on_as_it_is(tmp_path: Path) -
     with torch.inference_mode():
         noisy = compiled(lambda x: model.logits(x) + torch.rand(3), model.module, torch.rand(2, 3, 32, 32))
     assert noisy is None
+
+
+def test_making_the_copy_says_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    import logging
+
+    model = load(tiny.timm_resnet(tmp_path))
+    talk = logging.getLogger("transformers.modeling_utils")
+
+    def remarking(pixels: torch.Tensor) -> torch.Tensor:
+        talk.warning("the loss is none of mine")
+        return model.logits(pixels)
+
+    with torch.inference_mode():
+        assert compiled(remarking, model.module, torch.rand(2, 3, 32, 32)) is not None
+    assert not caplog.records
+    talk.warning("the loss is none of mine")
+    assert caplog.records

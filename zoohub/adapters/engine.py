@@ -7,8 +7,10 @@ tracing fails or differs, the module itself goes on.
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,8 +36,7 @@ def compiled(forward: Callable[[torch.Tensor], torch.Tensor], module: Any, sampl
             return expected
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _silence():
             graph: Any = torch.jit.trace(  # type: ignore[no-untyped-call]
                 Traced().eval(), sample, check_trace=False
             )
@@ -46,6 +47,20 @@ def compiled(forward: Callable[[torch.Tensor], torch.Tensor], module: Any, sampl
         return None
     scale = float(expected.abs().max()) + 1e-6
     return graph if float((found - expected).abs().max()) <= TOLERANCE * scale else None
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """What tracing makes torch and transformers remark on says nothing about the answers."""
+    logger = logging.getLogger("transformers")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def state(module: Any) -> object:
