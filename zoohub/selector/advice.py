@@ -30,9 +30,8 @@ CROWD = 6  # models that make a comparison; where there is none, FEWEST do
 FEWEST = 3
 RELATIVES = 500  # models of the board that take part in the ranking
 ASSUMED = 1000  # samples of a task that must be learned, where nobody said how many
-GENERATIVE = (
-    "text-generation",
-)  # what fine-tuning makes of a base model says nothing of how it writes untrained
+# Tasks for which what fine-tuning makes of a base model says nothing of how it does untrained.
+GENERATIVE = ("text-generation",)
 # the task of models that take classes of the user's own without training
 ZERO_SHOT = {
     "text-classification": "zero-shot-classification",

@@ -11,9 +11,8 @@ from zoohub.registry import ModelRecord
 
 OF_ALL = ("multilingual", "mul")
 MANY = ("multilingual", "nllb", "m2m100", "mbart", "xlm", "mt5", "labse", "whisper")
-UNREAD = frozenset(
-    ("gguf", "mlx", "tflite", "coreml", "paddle", "nemo", "flax", "keras")
-)  # formats without adapters
+# formats without adapters
+UNREAD = frozenset(("gguf", "mlx", "tflite", "coreml", "paddle", "nemo", "flax", "keras"))
 # libraries whose folders are mostly loaded by another that has adapters
 ALSO_CALLED = dict.fromkeys(("sentence-transformers", "open_clip", "peft", "safetensors"), "transformers")
 # words in names that tell a language; codes such as `it` and `is`, which are words, too, do not
