@@ -48,7 +48,8 @@ class Settings:
     fifth). columns: role -> column. bad: `raise` or `skip` rows and files that cannot be used. task: the task
     to train for, where it is not the model's own. balance: let rare classes weigh as much as frequent ones.
     patience: epochs without a better metric before training stops (None: never). accumulate: batches a step.
-    checkpointing: less memory, more time. callbacks: `transformers.TrainerCallback` objects.
+    augment: show pictures mirrored and moved a little, another way in each epoch; not where left and right, or the
+    place, tell classes apart. checkpointing: less memory, more time. callbacks: `transformers.TrainerCallback` objects.
     """
 
     strategy: str = "auto"
@@ -64,6 +65,7 @@ class Settings:
     batch_size: int | str = "auto"
     accumulate: int = 1
     checkpointing: bool = False
+    augment: bool = True
     precision: str = "auto"
     weight_decay: float = 0.01
     rank: int = 8

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoohub.adapters import hf
+from zoohub.adapters.augment import augmented
 from zoohub.adapters.base import Model
 from zoohub.adapters.data import Examples, unusable
 from zoohub.adapters.engine import has_convolutions
@@ -365,8 +366,20 @@ def _trainer(model: Any, rows: Any, job: Job, arguments: Any) -> Any:
         args=arguments,
         train_dataset=rows,
         eval_dataset=rows,  # asked for, not used: `evaluate` above measures on the held-out part
-        data_collator=model.collate,
+        data_collator=_collator(model, job),
     )
+
+
+def _collator(model: Any, job: Job) -> Callable[[Any], dict[str, Any]]:
+    """What makes batches: that of the model, with its pictures shown differently each time."""
+    if model.task != "image-classification" or not job.settings.augment:
+        return model.collate  # type: ignore[no-any-return]
+
+    def collate(rows: Any) -> dict[str, Any]:
+        batch: dict[str, Any] = model.collate(rows)
+        return batch | {"pixel_values": augmented(batch["pixel_values"])}
+
+    return collate
 
 
 def _lengths(rows: Sequence[Any]) -> list[int] | None:

@@ -266,6 +266,11 @@ def _show(measured: Any, format: str) -> None:
     help="Batches whose gradients make one step.",
 )
 @click.option("--checkpointing", is_flag=True, help="Less memory for more time: recompute what lies between.")
+@click.option(
+    "--no-augment",
+    is_flag=True,
+    help="Show pictures as they are, not mirrored and moved: where left and right tell classes apart.",
+)
 @click.option("--no-register", is_flag=True, help="Keep the new model and its figures out of the registry.")
 @click.option("--resume", is_flag=True, help="Go on from where a stopped run was.")
 @click.option("--overwrite", is_flag=True, help="Replace the model in the output folder.")
@@ -274,7 +279,7 @@ def finetune(
     model: str, data: str, task: str | None, device: str, precision: str, columns: tuple[str, ...], bad: Any,
     output: str | None, strategy: str, held: str | None, epochs: float | None, learning_rate: float | None,
     batch_size: int | None, seed: int, balance: bool, accumulate: int, checkpointing: bool,
-    no_register: bool, resume: bool, overwrite: bool, format: str,
+    no_augment: bool, no_register: bool, resume: bool, overwrite: bool, format: str,
 ) -> None:  # fmt: skip
     """Fine-tune MODEL on labeled DATA; the new model has a card and is found by `zoo search`."""
     import json
@@ -286,8 +291,8 @@ def finetune(
     tuned = loaded.finetune(
         data, strategy=strategy, output=output, eval=_share(held), columns=pairs(columns), bad=bad,
         epochs=epochs, learning_rate=learning_rate, batch_size=batch_size or "auto", seed=seed,
-        balance=balance, accumulate=accumulate, checkpointing=checkpointing, register=not no_register,
-        resume=resume, overwrite=overwrite, progress=True,
+        balance=balance, accumulate=accumulate, checkpointing=checkpointing, augment=not no_augment,
+        register=not no_register, resume=resume, overwrite=overwrite, progress=True,
     )  # fmt: skip
     folder = tuned.bundle.folder
     run = json.loads((folder / "training.json").read_text(encoding="utf-8"))["evaluation"]
