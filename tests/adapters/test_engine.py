@@ -47,3 +47,22 @@ def test_making_the_copy_says_nothing(tmp_path: Path, caplog: pytest.LogCaptureF
     assert not caplog.records
     talk.warning("the loss is none of mine")
     assert caplog.records
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_the_copy_follows_the_weights_whoever_changes_them(tmp_path: Path, fused: bool) -> None:
+    model = load(tiny.timm_resnet(tmp_path))
+    pictures = list((torch.rand(70, 32, 32, 3) * 255).to(torch.uint8).numpy())
+
+    def scores() -> list[float]:
+        return [answer.score for answer in model.predict(pictures)]
+
+    before = scores()
+    optimizer = torch.optim.AdamW(model.module.parameters(), lr=0.05, fused=fused)
+    model.logits(torch.rand(4, 3, 32, 32)).square().sum().backward()
+    optimizer.step()
+    after = scores()
+    with torch.inference_mode():
+        plain = model.logits(model.pixels([model.prepare(picture) for picture in pictures])).softmax(1)
+    assert after != pytest.approx(before, abs=1e-3)
+    assert after == pytest.approx(plain.amax(1).tolist(), abs=1e-3)

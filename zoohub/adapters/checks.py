@@ -30,7 +30,10 @@ from zoohub.adapters.results import Failed, Result
 from zoohub.adapters.table import adapters
 from zoohub.errors import DataError, InputError, UsageError, ZooError
 
-FINETUNE: Mapping[str, Any] = {"epochs": 3, "learning_rate": 3e-3, "batch_size": 4, "patience": None}
+# Augmented pictures would ask for more passes than a check has.
+FINETUNE: Mapping[str, Any] = {
+    "epochs": 3, "learning_rate": 3e-3, "batch_size": 4, "patience": None, "augment": False,
+}  # fmt: skip
 
 
 class DoesNotApply(Exception):

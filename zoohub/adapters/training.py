@@ -372,7 +372,7 @@ def _trainer(model: Any, rows: Any, job: Job, arguments: Any) -> Any:
 
 def _collator(model: Any, job: Job) -> Callable[[Any], dict[str, Any]]:
     """What makes batches: that of the model, with its pictures shown differently each time."""
-    if model.task != "image-classification" or not job.settings.augment:
+    if getattr(model, "task", None) != "image-classification" or not job.settings.augment:
         return model.collate  # type: ignore[no-any-return]
 
     def collate(rows: Any) -> dict[str, Any]:
