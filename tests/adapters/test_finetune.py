@@ -218,40 +218,6 @@ def test_a_training_of_few_steps_is_told_apart_from_a_whole_one(
         assert ("steps are few" in capsys.readouterr().err) == (name == "short")
 
 
-def test_augmented_pictures_are_mirrored_and_moved_and_nothing_else() -> None:
-    import torch
-
-    from zoohub.adapters.augment import augmented
-
-    torch.manual_seed(3)
-    ramp = torch.arange(16.0).expand(1, 3, 16, 16)  # brighter to the right, alike from top to bottom
-    seen = torch.cat([augmented(ramp) for _ in range(60)])
-    assert seen.shape == (60, 3, 16, 16)
-    assert seen.unique().tolist() == list(range(16))  # no new colors
-    steps = seen[:, 0, 8, 4:12].diff(dim=1)
-    assert {tuple(row) for row in steps.tolist()} == {(1.0,) * 7, (-1.0,) * 7}  # as it was, or mirrored
-    assert len({row[8] for row in seen[:, 0, 8].tolist()}) > 3  # moved
-
-
-def test_a_seed_fixes_how_pictures_are_shown_and_it_can_be_left(tmp_path: Path, pictures: Path) -> None:
-    base = load(tiny.vit(tmp_path))
-    runs = [
-        base.finetune(
-            pictures,
-            strategy="full",
-            epochs=1,
-            seed=3,
-            augment=augment,
-            register=False,
-            output=tmp_path / name,
-        ).module.state_dict()
-        for name, augment in (("a", True), ("b", True), ("c", False))
-    ]
-    one, two, plain = ({key: value.numpy() for key, value in run.items()} for run in runs)
-    assert all(np.array_equal(one[key], two[key]) for key in one)
-    assert not all(np.array_equal(one[key], plain[key]) for key in one)
-
-
 def test_one_seed_one_result(tmp_path: Path, pictures: Path) -> None:
     base = load(tiny.vit(tmp_path))
     one, two = (

@@ -16,15 +16,11 @@ def augmented(pixels: torch.Tensor) -> torch.Tensor:
     What a move uncovers is filled with the mirrored edge.
     """
     import torch
+    from torchvision.transforms import v2
 
-    count, _, height, width = pixels.shape
-    mirrored = torch.rand(count) < 0.5
-    down, right = max(1, height // SHIFT), max(1, width // SHIFT)
-    tops = torch.randint(0, 2 * down + 1, (count,)).tolist()
-    lefts = torch.randint(0, 2 * right + 1, (count,)).tolist()
-    larger = torch.nn.functional.pad(pixels, (right, right, down, down), mode="reflect")
-    moved = torch.stack([
-        one[:, top : top + height, left : left + width]
-        for one, top, left in zip(larger, tops, lefts, strict=True)
+    height, width = pixels.shape[-2:]
+    around = [max(1, width // SHIFT), max(1, height // SHIFT)]
+    show = v2.Compose([
+        v2.RandomCrop((height, width), padding=around, padding_mode="reflect"), v2.RandomHorizontalFlip(),
     ])  # fmt: skip
-    return torch.where(mirrored.to(pixels.device)[:, None, None, None], moved.flip(3), moved)
+    return torch.stack([show(one) for one in pixels])

@@ -254,11 +254,15 @@ def revision(connection: Connection) -> str | None:
 
 def holds_registry(url: str) -> bool:
     """Whether there is a registry at `url`, of whatever schema; nothing is made."""
-    if is_sqlite(url) and not sqlite_path(url).is_file():
-        return False
+    return _revision_at(url) is not None
+
+
+def _revision_at(url: str) -> str | None:
+    if is_sqlite(url) and not sqlite_path(url).exists():
+        return None
     connection = Connection(url)
     try:
-        return revision(connection) is not None
+        return revision(connection)
     finally:
         connection.close()
 
@@ -273,13 +277,7 @@ def prepare(url: str) -> bool:
     """
     if is_sqlite(url) and not sqlite_path(url).exists():
         sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
-        found = None
-    else:
-        connection = Connection(url)
-        try:
-            found = revision(connection)
-        finally:
-            connection.close()
+    found = _revision_at(url)
     if found == HEAD:
         return False
     if found is not None and found not in REVISIONS:

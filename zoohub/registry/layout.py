@@ -17,7 +17,7 @@ from pyroaring import BitMap
 
 from zoohub.registry import bitmap, bundles
 from zoohub.registry.database import Connection, chunks, marks
-from zoohub.registry.encoding import LIKES_RANGE, decompressed
+from zoohub.registry.encoding import LIKES_RANGE, unpack_dict
 from zoohub.registry.index import licenses, set_meta
 from zoohub.registry.ranks import GAP
 from zoohub.registry.tokens import LAST, VERSION, Maker, index_units
@@ -88,16 +88,13 @@ def _segment_rows(
     connection: Connection, known: Licenses, models: bytes, offsets: bytes
 ) -> list[tuple[str, bytes]]:
     """(token, packed slots) of the models of a segment."""
-    from msgspec.json import Decoder  # a search, which loads this module, has no need of it
-
-    read = Decoder(dict[str, Any]).decode
     having: dict[Maker, dict[Any, list[int]]] = defaultdict(lambda: defaultdict(list))
     places = dict(zip(array("q", models), array("H", offsets), strict=True))
     for part in chunks(list(places)):
         sql = f"SELECT pk, doc, license FROM models WHERE pk IN ({marks(part)})"  # noqa: S608  # marks
         docs = {places[pk]: (doc, license) for pk, doc, license in connection.rows(sql, part)}
         for place, (doc, license) in sorted(docs.items()):
-            for make, facts in index_units(read(decompressed(doc)), *known[license]):
+            for make, facts in index_units(unpack_dict(doc), *known[license]):
                 group = having[make]
                 for fact in facts:
                     group[fact].append(place)

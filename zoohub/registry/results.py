@@ -130,7 +130,8 @@ def _by_relevance(connection: Connection, search: Search, size: int, state: dict
     sought = tuple(dict.fromkeys(search.words))
     words = All(tuple(Has(f"={word}") for word in sought))
     named, rest = All((words, search.plan)), All((search.plan, Not(words)))
-    begun = All((*(prefix(f"={word}") for word in sought), rest))
+    begins = (prefix(f"={word}") if len(word) > 1 else Has(f"={word}") for word in sought)
+    begun = All((*begins, rest))
     near = take(matching(connection, begun, -1, want=_RESCORED, within=_NEAR), _RESCORED)
     stages: list[Iterator[int]] = []
     stage, slot, start = state.get("stage", 0), state.get("slot", -1), state.get("start", 0)

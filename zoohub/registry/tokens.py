@@ -45,6 +45,10 @@ MAX_WORDS = 400  # of tags and description together
 
 _WORD = re.compile(r"[^\W_]+")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]+")
+_OF_AUTHORS = (
+    DEFAULT_SOURCE,
+    "folder",
+)  # sources whose ids begin with the author or a path, not a collection
 _OWN_FACET = ("license:", "dataset:")  # tags that say what a facet says; the facet's token serves for both
 
 
@@ -183,10 +187,7 @@ def index_units(
             get("source"), get("gated"), get("gone") is not None, license_id, tuple(groups),
         ),)),
     ]  # fmt: skip
-    if get("source", DEFAULT_SOURCE) not in (
-        DEFAULT_SOURCE,
-        "folder",
-    ):  # others gather models of many authors
+    if get("source", DEFAULT_SOURCE) not in _OF_AUTHORS:
         units.append((_home_tokens, (namespace.rpartition(":")[2],)))
     if datasets := get("datasets"):
         units.append((_dataset_tokens, datasets))
